@@ -1,0 +1,3 @@
+DROP TRIGGER i33_activity_is_not_truncated ON activity_activity;
+DROP TRIGGER i33_activity_is_not_deleted ON activity_activity;
+DROP TRIGGER i33_activity_is_append_only ON activity_activity;

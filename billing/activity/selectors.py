@@ -1,0 +1,17 @@
+"""Questions about the record of who did what."""
+
+from datetime import datetime
+
+from django.db.models import Min, QuerySet
+
+from billing.activity.models import Activity
+
+
+def activity_of(*, object_id: str) -> QuerySet[Activity]:
+    """What happened to one object, newest first."""
+    return Activity.objects.filter(object_id=object_id).order_by("-id")
+
+
+def oldest_undispatched_at() -> datetime | None:
+    """When the oldest row was recorded that the relay has not dispatched; None if there is none."""
+    return Activity.objects.filter(dispatched_at=None).aggregate(oldest=Min("recorded_at"))["oldest"]

@@ -1,0 +1,4 @@
+DROP FUNCTION vv_requires_approval();
+DROP TRIGGER i34_request_is_not_deleted ON approvals_approvalrequest;
+DROP TRIGGER i34_request_never_changes ON approvals_approvalrequest;
+DROP TRIGGER i34_request_is_decided_once ON approvals_approvalrequest;

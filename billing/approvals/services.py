@@ -1,0 +1,145 @@
+"""Asking for approval, and giving it."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.activity import services as activity
+from billing.approvals.models import ApprovalAction, ApprovalPolicy, ApprovalRequest
+from billing.core.errors import BillingError, Kind
+from billing.core.events import EventName
+from billing.core.lifecycles import ApprovalStatus
+from billing.platform.actors import Actor, policy_actor
+
+
+class ApprovalRequired(BillingError):
+    """The action waits for somebody else's approval; the request for it is stored.
+
+    `details["approval"]` is the public id of the request. Once it is approved, the same call goes through.
+    """
+
+    code = "approval_required"
+    kind = Kind.CONFLICT
+
+
+class ApprovalAlreadyDecided(BillingError):
+    """The request was approved or rejected before."""
+
+    code = "approval_already_decided"
+    kind = Kind.CONFLICT
+
+
+class SelfApproval(BillingError):
+    """Whoever asked may not decide (I34)."""
+
+    code = "self_approval"
+    kind = Kind.FORBIDDEN
+
+
+def require(
+    *,
+    action: ApprovalAction,
+    object_kind: str,
+    object_id: str,
+    amount_minor: int,
+    currency: str,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+) -> ApprovalRequest:
+    """The approval that covers this action, asking for one if there is none yet.
+
+    Under a policy's limit, or without a policy for the action and currency, the policy approves at once. Above it
+    a request is stored and the caller gets ApprovalRequired; call it before the transaction of the action itself,
+    so that the request outlives the refusal. An approved request of the same object and amount is returned as is.
+    """
+    covering = ApprovalRequest.objects.filter(
+        action=action,
+        object_kind=object_kind,
+        object_id=object_id,
+        amount_minor=amount_minor,
+        currency=currency,
+    ).exclude(status=ApprovalStatus.REJECTED)
+    approval = covering.order_by("-id").first()
+    if approval is None:
+        approval = _request(action, object_kind, object_id, amount_minor, currency, actor, at, reason)
+    if approval.status != ApprovalStatus.APPROVED:
+        raise ApprovalRequired(
+            "This is above the limit: somebody else has to approve it first.", approval=approval.public_id
+        )
+    return approval
+
+
+@transaction.atomic
+def _request(
+    action: ApprovalAction,
+    object_kind: str,
+    object_id: str,
+    amount_minor: int,
+    currency: str,
+    actor: Actor,
+    at: datetime,
+    reason: str,
+) -> ApprovalRequest:
+    approval = ApprovalRequest.objects.create(
+        action=action,
+        object_kind=object_kind,
+        object_id=object_id,
+        amount_minor=amount_minor,
+        currency=currency,
+        reason=reason,
+        status=ApprovalStatus.REQUESTED,
+        requested_by_kind=actor.kind.value,
+        requested_by_id=actor.public_id,
+        requested_by_label=actor.label,
+        requested_at=at,
+    )
+    _record(EventName.APPROVAL_REQUESTED, approval, actor, at)
+    policy = ApprovalPolicy.objects.filter(action=action, currency=currency).first()
+    if policy is None or amount_minor <= policy.limit_minor:
+        name = policy.public_id if policy else "approve-at-once"
+        _decide(approval, ApprovalStatus.APPROVED, policy_actor(name), at)
+    return approval
+
+
+@transaction.atomic
+def decide_approval(*, approval_id: str, approve: bool, actor: Actor, at: datetime) -> ApprovalRequest:
+    """Approve or reject a request.
+
+    Raises SelfApproval for whoever asked, ApprovalAlreadyDecided if it was decided before, DoesNotExist if unknown.
+    Locks the request. Emits approval.approved or approval.rejected.
+    """
+    approval = ApprovalRequest.objects.select_for_update().get(public_id=approval_id)
+    if approval.status != ApprovalStatus.REQUESTED:
+        raise ApprovalAlreadyDecided(f"This request was {approval.status} by {approval.decided_by_label}.")
+    if (approval.requested_by_kind, approval.requested_by_id) == (actor.kind.value, actor.public_id):
+        raise SelfApproval("You asked for this. Somebody else has to approve.")
+    _decide(approval, ApprovalStatus.APPROVED if approve else ApprovalStatus.REJECTED, actor, at)
+    return approval
+
+
+def _decide(approval: ApprovalRequest, status: ApprovalStatus, actor: Actor, at: datetime) -> None:
+    approval.status = status
+    approval.decided_by_kind = actor.kind.value
+    approval.decided_by_id = actor.public_id
+    approval.decided_by_label = actor.label
+    approval.decided_at = at
+    approval.save()
+    name = EventName.APPROVAL_APPROVED if status == ApprovalStatus.APPROVED else EventName.APPROVAL_REJECTED
+    _record(name, approval, actor, at)
+
+
+def _record(name: EventName, approval: ApprovalRequest, actor: Actor, at: datetime) -> None:
+    activity.record(
+        name=name,
+        object_kind="approval",
+        object_id=approval.public_id,
+        actor=actor,
+        at=at,
+        data={
+            "action": approval.action,
+            "object": approval.object_id,
+            "amount_minor": approval.amount_minor,
+            "currency": approval.currency,
+        },
+    )

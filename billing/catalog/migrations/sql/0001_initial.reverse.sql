@@ -1,0 +1,4 @@
+ALTER TABLE catalog_taxrate DROP CONSTRAINT one_tax_rate_per_country_category_and_day;
+DROP TRIGGER price_of_published_version_never_changes ON catalog_price;
+DROP FUNCTION vv_price_of_published_version();
+DROP TRIGGER published_plan_version_never_changes ON catalog_planversion;

@@ -1,0 +1,173 @@
+"""What is sold: meters, products, plans with immutable versions, prices, and the tax rates of countries."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing.core.aggregation import Aggregation
+from billing.core.invoice import Timing
+from billing.core.periods import Anchor, IntervalUnit
+from billing.core.tax import TaxCategory
+from billing.platform.fields import CountryField, CurrencyField, PercentField, PublicIdField, is_one_of
+
+
+def _choices(values: type) -> list[tuple[str, str]]:
+    """A StrEnum as Django choices, its values made readable."""
+    return [(str(value), str(value).replace("_", " ").capitalize()) for value in values]  # type: ignore[attr-defined]
+
+
+class Meter(models.Model):
+    """How usage events become a quantity: which type it reads, and what it adds up."""
+
+    public_id = PublicIdField(prefix="mtr")
+    code = models.CharField(
+        max_length=60, unique=True, help_text="Stable name used by the API and on documents."
+    )
+    name = models.CharField(max_length=120)
+    event_type = models.CharField(
+        max_length=120, db_index=True, help_text="Type of the usage events it reads."
+    )
+    aggregation = models.CharField(max_length=20, choices=_choices(Aggregation))
+    property = models.CharField(
+        max_length=120, blank=True, help_text="Property of the event that is added up; empty for count."
+    )
+    unit_code = models.CharField(
+        max_length=3, default="C62", help_text="UN/ECE recommendation 20; C62 is 'one'."
+    )
+    allow_negative = models.BooleanField(default=False, help_text="Whether an event may take quantity back.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=is_one_of("aggregation", list(Aggregation)), name="aggregation_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(aggregation="count", property="") | (~Q(aggregation="count") & ~Q(property="")),
+                name="meter_names_a_property_unless_it_counts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Product(models.Model):
+    """What revenue is reported by; plans belong to one."""
+
+    public_id = PublicIdField(prefix="prd")
+    code = models.CharField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Plan(models.Model):
+    """What a customer subscribes to, under one name through all its versions."""
+
+    public_id = PublicIdField(prefix="pln")
+    code = models.CharField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class PlanVersion(models.Model):
+    """The terms of a plan from one point on. Published, it never changes; subscriptions name a published version."""
+
+    public_id = PublicIdField(prefix="plv")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
+    version = models.PositiveIntegerField()
+    currency = CurrencyField()
+    interval_unit = models.CharField(max_length=5, choices=_choices(IntervalUnit))
+    interval_count = models.PositiveSmallIntegerField(default=1)
+    anchor = models.CharField(
+        max_length=12,
+        choices=_choices(Anchor),
+        help_text="Calendar: periods start on the first of the month, week or year. Anniversary: on the day of start.",
+    )
+    created_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, help_text="From then on nothing of this version changes.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "version"], name="plan_versions_are_counted"),
+            models.CheckConstraint(
+                condition=Q(interval_count__range=(1, 120)), name="interval_count_is_sensible"
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("interval_unit", list(IntervalUnit)), name="interval_unit_is_known"
+            ),
+            models.CheckConstraint(condition=is_one_of("anchor", list(Anchor)), name="anchor_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} v{self.version}"
+
+
+class Price(models.Model):
+    """One component of a plan version: a fee, or a price for what a meter measures."""
+
+    public_id = PublicIdField(prefix="pri")
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="prices")
+    position = models.PositiveSmallIntegerField(help_text="Order on the invoice.")
+    code = models.CharField(max_length=60, help_text="Code of the invoice line.")
+    name = models.CharField(max_length=120, help_text="Text of the invoice line.")
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, null=True, blank=True, related_name="prices")
+    model = models.CharField(
+        max_length=20, help_text="Price model: flat, per_unit, graduated, volume, package."
+    )
+    definition = models.JSONField(help_text="Amounts and tiers of the model, as decimal strings.")
+    timing = models.CharField(max_length=12, choices=_choices(Timing))
+    unit_code = models.CharField(
+        max_length=3, default="C62", help_text="UN/ECE recommendation 20; C62 is 'one'."
+    )
+
+    class Meta:
+        ordering = ["plan_version", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan_version", "code"], name="price_codes_are_unique_in_a_version"
+            ),
+            models.UniqueConstraint(fields=["plan_version", "position"], name="price_positions_are_unique"),
+            models.CheckConstraint(condition=is_one_of("timing", list(Timing)), name="timing_is_known"),
+            models.CheckConstraint(
+                condition=Q(meter=None) | Q(timing="in_arrears"), name="metered_prices_are_billed_in_arrears"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} {self.code}"
+
+
+class TaxRate(models.Model):
+    """The tax rate of a country in a category, between two days (EN 16931 BT-151, BT-152)."""
+
+    public_id = PublicIdField(prefix="txr")
+    country = CountryField()
+    category = models.CharField(max_length=2, choices=_choices(TaxCategory), default="S")
+    name = models.CharField(
+        max_length=60, help_text="How the tax is called on documents, for example VAT or USt."
+    )
+    percent = PercentField()
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True, blank=True, help_text="First day on which it no longer holds.")
+
+    class Meta:
+        ordering = ["country", "category", "valid_from"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(percent__range=(0, 100)), name="tax_percent_is_between_0_and_100"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gt=models.F("valid_from")),
+                name="tax_rate_ends_after_it_starts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country} {self.percent.normalize():f} % from {self.valid_from}"

@@ -1,0 +1,83 @@
+"""The catalog of event names: `object.fact`, past tense. The only names the activity log and the outbox
+accept.
+
+A name is public once released: consumers match on it, so it is never renamed, only followed by a new one.
+"""
+
+from enum import StrEnum
+
+
+class EventName(StrEnum):
+    """What happened, as integrators and the audit trail read it."""
+
+    CUSTOMER_CREATED = "customer.created"
+    CUSTOMER_UPDATED = "customer.updated"
+
+    LEGAL_ENTITY_CREATED = "legal_entity.created"
+
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_REVOKED = "api_key.revoked"
+
+    TEST_CLOCK_CREATED = "test_clock.created"
+    TEST_CLOCK_ADVANCED = "test_clock.advanced"
+
+    METER_CREATED = "meter.created"
+
+    PLAN_CREATED = "plan.created"
+
+    PLAN_VERSION_CREATED = "plan_version.created"
+    PLAN_VERSION_PUBLISHED = "plan_version.published"
+
+    SUBSCRIPTION_STARTED = "subscription.started"
+    SUBSCRIPTION_CANCEL_SCHEDULED = "subscription.cancel_scheduled"
+    SUBSCRIPTION_CANCELED = "subscription.canceled"
+
+    USAGE_IMPORTED = "usage.imported"
+
+    INVOICE_DRAFTED = "invoice.drafted"
+    INVOICE_FINALIZED = "invoice.finalized"
+    INVOICE_VOIDED = "invoice.voided"
+    INVOICE_SETTLED = "invoice.settled"
+    INVOICE_REOPENED = "invoice.reopened"
+    INVOICE_MAIL_QUEUED = "invoice.mail_queued"
+    INVOICE_MAIL_SENT = "invoice.mail_sent"
+    INVOICE_MAIL_FAILED = "invoice.mail_failed"
+    INVOICE_RENDERED = "invoice.rendered"
+
+    CREDIT_NOTE_FINALIZED = "credit_note.finalized"
+
+    PAYMENT_INITIATED = "payment.initiated"
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_UNKNOWN = "payment.unknown"
+    PAYMENT_ALLOCATED = "payment.allocated"
+
+    PAYMENT_METHOD_CREATED = "payment_method.created"
+
+    REFUND_INITIATED = "refund.initiated"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
+
+    BILL_RUN_CREATED = "bill_run.created"
+    BILL_RUN_COMPLETED = "bill_run.completed"
+    BILL_RUN_APPROVED = "bill_run.approved"
+    BILL_RUN_CANCELED = "bill_run.canceled"
+
+    ACCOUNTING_PERIOD_SOFT_CLOSED = "accounting_period.soft_closed"
+    ACCOUNTING_PERIOD_CLOSED = "accounting_period.closed"
+
+    REVENUE_RECOGNIZED = "revenue.recognized"
+
+    USAGE_ACCRUED = "usage.accrued"
+
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_APPROVED = "approval.approved"
+    APPROVAL_REJECTED = "approval.rejected"
+
+    TAX_RATE_CREATED = "tax_rate.created"
+
+    PRODUCT_CREATED = "product.created"
+
+    PRICE_CREATED = "price.created"
+
+    USER_CREATED = "user.created"

@@ -1,0 +1,322 @@
+"""The invoice as an ordered list of named steps: reading STEPS is reading the policy.
+
+Pure: prices, quantities, periods and the tax treatment are handed in, lines with their working come back.
+Preview, draft, billing run and "why this amount" call the same function. When a rule changes its meaning,
+RULES_VERSION goes up and documents already issued keep the version they name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from billing.core.errors import BillingError, InvalidInput, Kind, require_invariant
+from billing.core.money import Rounding, round_shares, to_minor
+from billing.core.periods import Period
+from billing.core.pricing import Flat, PriceModel, Rated, Step, definition_of, model_code, rate
+from billing.core.proration import prorate
+from billing.core.quantity import EXACT, format_quantity
+from billing.core.tax import TaxableLine, TaxSubtotal, TaxTreatment, summarize
+
+RULES_VERSION = "1"
+LINES_MAX = 10_000
+
+
+class NegativeTotal(BillingError):
+    """Corrections of late usage outweigh everything else: that is a credit note, not an invoice."""
+
+    code = "negative_total"
+    kind = Kind.CONFLICT
+
+
+class ChargeKind(StrEnum):
+    """recurring: a fee. usage: metered. late_usage: usage of a period that was already billed."""
+
+    RECURRING = "recurring"
+    USAGE = "usage"
+    LATE_USAGE = "late_usage"
+
+
+class Timing(StrEnum):
+    """in_advance: service to come (deferred revenue). in_arrears: service delivered (unbilled receivable)."""
+
+    IN_ADVANCE = "in_advance"
+    IN_ARREARS = "in_arrears"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """One line to be: what is charged, for which quantity and service period, at which price.
+
+    quantity_before (late_usage only): the quantity already billed for the period; the line is the rounded
+    price of both less the rounded price of that. fraction (recurring only): the prorated share of the period,
+    0 to 1;
+    fraction_of: its days in full, so that the working says 16 of 30 rather than 8 of 15.
+    cutoff: usage received until then is in. unit_code: UN/ECE Recommendation 20.
+    Raises InvalidInput if these do not fit together.
+    """
+
+    code: str
+    description: str
+    kind: ChargeKind
+    model: PriceModel
+    price_id: str
+    price_version: str
+    quantity: Decimal
+    unit_code: str
+    period: Period
+    timing: Timing
+    item_id: str
+    quantity_before: Decimal | None = None
+    fraction: Fraction | None = None
+    fraction_of: int | None = None
+    meter_code: str | None = None
+    cutoff: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if (self.quantity_before is not None) != (self.kind is ChargeKind.LATE_USAGE):
+            raise InvalidInput("late usage, and only it, names the quantity before", field="quantity_before")
+        if self.fraction is None:
+            if self.fraction_of is not None:
+                raise InvalidInput("there is no fraction", field="fraction_of")
+            return
+        if self.kind is not ChargeKind.RECURRING or not 0 <= self.fraction <= 1:
+            raise InvalidInput("a recurring fee is prorated by a fraction from 0 to 1", field="fraction")
+        if self.fraction_of is not None and (
+            self.fraction_of < 1 or self.fraction_of % self.fraction.denominator
+        ):
+            raise InvalidInput("the fraction is not a number of these days", field="fraction_of")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultLine(Charge):
+    """A charge with its amount in minor units and its working (plain JSON, numbers as decimal strings).
+
+    unit_amount: exact price per unit in major units if one price applies to the whole quantity, else None.
+    """
+
+    amount_minor: int
+    unit_amount: Decimal | None
+    working: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceInput:
+    """Everything an invoice is computed from; one currency, one tax treatment."""
+
+    currency: str
+    charges: tuple[Charge, ...]
+    treatment: TaxTreatment
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceResult:
+    """The computed invoice, in minor units: the lines in the order of the charges, the VAT breakdown, the
+    totals.
+    """
+
+    lines: tuple[ResultLine, ...]
+    taxes: tuple[TaxSubtotal, ...]
+    subtotal_minor: int
+    tax_minor: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineDraft:
+    """A line while it is computed: `rated` is the price of the whole quantity, `before` of what was billed
+    already.
+    """
+
+    charge: Charge
+    rated: Rated | None = None
+    before: Rated | None = None
+    steps: tuple[Step, ...] = ()
+    exact: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What one step hands to the next."""
+
+    given: InvoiceInput
+    drafts: tuple[LineDraft, ...]
+    lines: tuple[ResultLine, ...] = ()
+    taxes: tuple[TaxSubtotal, ...] = ()
+    subtotal_minor: int = 0
+    tax_minor: int = 0
+    total_minor: int = 0
+
+
+def rate_charges(working: Working) -> Working:
+    """Price every charge exactly; late usage as the price of everything less what was billed before."""
+    return replace(working, drafts=tuple(_rated(draft.charge) for draft in working.drafts))
+
+
+def _rated(charge: Charge) -> LineDraft:
+    if charge.quantity_before is None:
+        rated = rate(charge.model, charge.quantity)
+        return LineDraft(charge, rated, None, rated.steps, rated.amount)
+    rated = rate(charge.model, EXACT.add(charge.quantity_before, charge.quantity))
+    before = rate(charge.model, charge.quantity_before)
+    return LineDraft(charge, rated, before, rated.steps, EXACT.subtract(rated.amount, before.amount))
+
+
+def prorate_lines(working: Working) -> Working:
+    """Take the share of the period from the lines that have one, step by step."""
+    return replace(working, drafts=tuple(_prorated(draft) for draft in working.drafts))
+
+
+def _prorated(draft: LineDraft) -> LineDraft:
+    fraction = draft.charge.fraction
+    if fraction is None:
+        return draft
+    steps = tuple(replace(step, amount=prorate(step.amount, fraction)) for step in draft.steps)
+    return replace(draft, steps=steps, exact=prorate(draft.exact, fraction))
+
+
+def round_lines(working: Working) -> Working:
+    """Round each line once, half up, to minor units; the shares of its steps add up to it."""
+    currency = working.given.currency
+    return replace(working, lines=tuple(_rounded(draft, currency) for draft in working.drafts))
+
+
+def _rounded(draft: LineDraft, currency: str) -> ResultLine:
+    charge = draft.charge
+    if draft.rated is None:
+        raise ValueError("lines are rated before they are rounded")
+    before_minor = 0
+    if draft.before is not None:
+        before_minor = to_minor(draft.before.amount, currency, Rounding.HALF_UP)
+        whole_minor = to_minor(draft.rated.amount, currency, Rounding.HALF_UP)
+    else:
+        whole_minor = to_minor(draft.exact, currency, Rounding.HALF_UP)
+    shares = round_shares([step.amount for step in draft.steps], whole_minor, currency)
+    amount_minor = whole_minor - before_minor
+    steps = [_step_json(step, share) for step, share in zip(draft.steps, shares, strict=True)]
+    if draft.before is not None:
+        billed = Step("already billed", draft.before.quantity, None, None, -draft.before.amount)
+        steps.append(_step_json(billed, -before_minor))
+    trace: dict[str, Any] = {
+        "rules_version": RULES_VERSION,
+        "price_id": charge.price_id,
+        "price_version": charge.price_version,
+        "model": model_code(charge.model),
+        "definition": definition_of(charge.model),
+        "quantity": format_quantity(charge.quantity),
+        "quantity_before": _text(charge.quantity_before),
+        "billed_quantity": format_quantity(draft.rated.billed_quantity),
+        "steps": steps,
+        "fraction": _fraction_json(charge),
+        "exact_amount": format_quantity(draft.exact),
+        "rounding": Rounding.HALF_UP.value,
+        "amount_minor": amount_minor,
+    }
+    own = {field.name: getattr(charge, field.name) for field in fields(charge)}
+    return ResultLine(
+        **own, amount_minor=amount_minor, unit_amount=_one_price(charge, draft.steps), working=trace
+    )
+
+
+def _step_json(step: Step, amount_minor: int) -> dict[str, str | int | None]:
+    return {
+        "label": step.label,
+        "quantity": format_quantity(step.quantity),
+        "unit_amount": _text(step.unit_amount),
+        "flat_amount": _text(step.flat_amount),
+        "from_quantity": _text(step.from_quantity),
+        "up_to": _text(step.up_to),
+        "amount": format_quantity(step.amount),
+        "amount_minor": amount_minor,
+    }
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else format_quantity(value)
+
+
+def _fraction_json(charge: Charge) -> dict[str, int] | None:
+    if charge.fraction is None:
+        return None
+    of = charge.fraction_of or charge.fraction.denominator
+    return {"days": int(charge.fraction * of), "of": of}
+
+
+def _one_price(charge: Charge, steps: tuple[Step, ...]) -> Decimal | None:
+    """The unit price, if quantity x unit price is the line: no tiers, flat amounts, free units or
+    proration.
+    """
+    if charge.fraction is not None or charge.quantity_before is not None or len(steps) != 1:
+        return None
+    if isinstance(charge.model, Flat):
+        return charge.model.amount if charge.quantity == 1 else None
+    if steps[0].quantity != charge.quantity or steps[0].flat_amount:
+        return None
+    return steps[0].unit_amount
+
+
+def tax(working: Working) -> Working:
+    """Tax the rounded lines: once per rate, on their sum."""
+    treatment = working.given.treatment
+    taxable = (
+        TaxableLine(line.amount_minor, treatment.category, treatment.percent) for line in working.lines
+    )
+    return replace(working, taxes=summarize(taxable, working.given.currency))
+
+
+def totals(working: Working) -> Working:
+    """Add up. Raises NegativeTotal if corrections outweigh the charges."""
+    subtotal_minor = sum(line.amount_minor for line in working.lines)
+    if subtotal_minor < 0:
+        raise NegativeTotal("the corrections outweigh the charges: issue a credit note", field="lines")
+    tax_minor = sum(subtotal.tax_minor for subtotal in working.taxes)
+    return replace(
+        working, subtotal_minor=subtotal_minor, tax_minor=tax_minor, total_minor=subtotal_minor + tax_minor
+    )
+
+
+STEPS: tuple[tuple[str, Callable[[Working], Working]], ...] = (
+    ("rate_charges", rate_charges),
+    ("prorate", prorate_lines),
+    ("round_lines", round_lines),
+    ("tax", tax),
+    ("totals", totals),
+)
+
+
+def calculate(given: InvoiceInput) -> InvoiceResult:
+    """Compute the invoice by running STEPS in order. Amounts in minor units of the currency.
+
+    Raises InvalidInput without charges or with more than 10,000; InvalidQuantity, InvalidMoney,
+    NegativeTotal.
+    Source: EN 16931 (line net amounts, VAT breakdown, document totals: BR-CO-10, BR-CO-14, BR-CO-15).
+    """
+    if not 1 <= len(given.charges) <= LINES_MAX:
+        raise InvalidInput(f"an invoice has 1 to {LINES_MAX} charges", field="charges")
+    working = Working(given, tuple(LineDraft(charge) for charge in given.charges))
+    for _name, step in STEPS:
+        working = step(working)
+    _check(working)
+    return InvoiceResult(
+        working.lines, working.taxes, working.subtotal_minor, working.tax_minor, working.total_minor
+    )
+
+
+def _check(working: Working) -> None:
+    """The invariants, asserted on exit; the database checks them again on what is stored."""
+    lines: tuple[Mapping[str, Any], ...] = tuple(line.working for line in working.lines)
+    require_invariant(len(lines) == len(working.given.charges), "a charge was lost")
+    require_invariant(
+        all(sum(s["amount_minor"] for s in w["steps"]) == w["amount_minor"] for w in lines),
+        "steps lost money",
+    )
+    require_invariant(sum(w["amount_minor"] for w in lines) == working.subtotal_minor, "lines lost money")
+    require_invariant(
+        sum(t.base_minor for t in working.taxes) == working.subtotal_minor, "the tax base is not the subtotal"
+    )
+    require_invariant(
+        working.subtotal_minor + working.tax_minor == working.total_minor >= 0, "the totals do not add up"
+    )

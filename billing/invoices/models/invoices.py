@@ -1,0 +1,145 @@
+"""Invoices, their lines and tax table."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing.core.lifecycles import InvoiceStatus, Settlement, settlement
+from billing.invoices.models.base import DocumentLine, DocumentTax, IssuedDocument
+from billing.invoices.models.runs import BillRun
+from billing.platform.fields import MinorField, PublicIdField, is_one_of
+from billing.subscriptions.models import Subscription, SubscriptionItem
+from customers.models import Customer
+
+
+class BillingReason(models.TextChoices):
+    SUBSCRIPTION_CREATE = "subscription_create", "Subscription started"
+    SUBSCRIPTION_CYCLE = "subscription_cycle", "Subscription period"
+    SUBSCRIPTION_CANCEL = "cancel", "Subscription canceled"
+
+
+class Invoice(IssuedDocument):
+    """An invoice: draft, finalized or voided. What is settled of it is derived from the counters below.
+
+    The counters move only with allocations, credit notes and write-offs, by trigger, and never exceed the total
+    (I17).
+    """
+
+    public_id = PublicIdField(prefix="inv")
+    payer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices_to_pay")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, null=True, blank=True, related_name="invoices"
+    )
+    bill_run = models.ForeignKey(
+        BillRun, on_delete=models.PROTECT, null=True, blank=True, related_name="invoices"
+    )
+    billing_reason = models.CharField(max_length=24, choices=BillingReason.choices)
+    usage_cutoff_at = models.DateTimeField(
+        null=True, help_text="Usage received up to here is in; later usage goes on a later invoice."
+    )
+    due_on = models.DateField(null=True)
+    allocated_minor = MinorField(default=0, help_text="Paid: sum of the allocations.")
+    offset_minor = MinorField(default=0, help_text="Settled by credit notes of kind offset.")
+    written_off_minor = MinorField(default=0)
+    credited_minor = MinorField(default=0, help_text="Sum of all its credit notes, of every kind.")
+    voided_at = models.DateTimeField(null=True)
+    void_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta(IssuedDocument.Meta):
+        ordering = ["-id"]
+        constraints = [
+            *IssuedDocument.Meta.constraints,
+            models.CheckConstraint(
+                condition=is_one_of("status", list(InvoiceStatus)), name="invoice_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    allocated_minor__gte=0,
+                    offset_minor__gte=0,
+                    written_off_minor__gte=0,
+                    credited_minor__gte=0,
+                ),
+                name="i17_invoice_counters_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    total_minor__gte=F("allocated_minor") + F("offset_minor") + F("written_off_minor")
+                ),
+                name="i17_invoice_is_not_settled_beyond_its_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(credited_minor__lte=F("total_minor")),
+                name="i17_invoice_is_not_credited_beyond_its_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="draft") | Q(due_on__isnull=False), name="finalized_invoice_has_a_due_date"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="voided", voided_at__isnull=False) & ~Q(void_reason="")
+                | (~Q(status="voided") & Q(voided_at=None)),
+                name="voided_invoice_says_when_and_why",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "-id"], name="invoice_by_customer"),
+            models.Index(fields=["status", "due_on"], name="invoice_by_status_and_due_date"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"draft {self.public_id}"
+
+    @property
+    def settled_minor(self) -> int:
+        """How much is settled, in minor units: paid, credited against it, or written off."""
+        return self.allocated_minor + self.offset_minor + self.written_off_minor
+
+    @property
+    def open_minor(self) -> int:
+        """How much is still owed, in minor units; nothing on drafts and voided invoices."""
+        return self.total_minor - self.settled_minor if self.status == InvoiceStatus.FINALIZED else 0
+
+    @property
+    def settlement(self) -> Settlement | None:
+        """open, partially settled or settled; None for a draft or voided invoice."""
+        if self.status != InvoiceStatus.FINALIZED:
+            return None
+        return settlement(self.total_minor, self.settled_minor)
+
+
+class InvoiceLine(DocumentLine):
+    """One line, with everything that explains its amount."""
+
+    public_id = PublicIdField(prefix="lin")
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    item = models.ForeignKey(SubscriptionItem, on_delete=models.PROTECT, related_name="invoice_lines")
+    meter_code = models.CharField(max_length=60, blank=True)
+    service_start_at = models.DateTimeField()
+    service_end_at = models.DateTimeField()
+
+    class Meta(DocumentLine.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_positions_are_unique"),
+            models.CheckConstraint(
+                condition=Q(service_end_at__gt=F("service_start_at")),
+                name="invoice_line_service_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invoice_id} {self.position} {self.code}"
+
+
+class InvoiceTax(DocumentTax):
+    """One row of an invoice's tax table."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="taxes")
+
+    class Meta(DocumentTax.Meta):
+        verbose_name_plural = "invoice taxes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "category", "percent"], name="one_invoice_tax_row_per_rate"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invoice_id} {self.category} {self.percent}"

@@ -1,0 +1,128 @@
+"""Questions about the books: trial balance, balances of a customer, journal export, what breaks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Count, F, Q, Sum
+
+from billing.core.money import format_major
+from billing.core.postings import ROLE_NAMES, Role
+from billing.ledger.models import AccountingPeriod, JournalEntry, Posting
+from customers.models import Customer, LegalEntity
+
+JOURNAL_COLUMNS = (
+    "entry",
+    "accounting_on",
+    "source_type",
+    "source_id",
+    "purpose",
+    "gl_code",
+    "role",
+    "account",
+    "detail",
+    "currency",
+    "amount",
+    "accounting_currency",
+    "accounting_amount",
+    "exchange_rate",
+    "customer",
+    "line",
+    "product",
+    "service_start_on",
+    "service_end_on",
+    "tax_rate",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalanceRow:
+    """One role's balance in accounting currency, minor units, debit positive."""
+
+    role: str
+    name: str
+    balance_minor: int
+
+
+def trial_balance(*, legal_entity: LegalEntity, as_of: date) -> list[TrialBalanceRow]:
+    """The balance of every role with postings, as of the end of a day, by role code; the rows sum to zero."""
+    sums = (
+        Posting.objects.filter(legal_entity=legal_entity, entry__accounting_on__lte=as_of)
+        .values(role=F("account__role"))
+        .annotate(balance=Sum("accounting_amount_minor"))
+        .order_by("role")
+    )
+    return [TrialBalanceRow(row["role"], ROLE_NAMES[Role(row["role"])], int(row["balance"])) for row in sums]
+
+
+def balance_minor(
+    *, legal_entity: LegalEntity, role: Role, as_of: date | None = None, customer: Customer | None = None
+) -> int:
+    """The balance of one role, in minor units of the accounting currency, debit positive."""
+    postings = Posting.objects.filter(legal_entity=legal_entity, account__role=role.value)
+    if as_of is not None:
+        postings = postings.filter(entry__accounting_on__lte=as_of)
+    if customer is not None:
+        postings = postings.filter(customer=customer)
+    return int(postings.aggregate(balance=Sum("accounting_amount_minor"))["balance"] or 0)
+
+
+def period_of(*, legal_entity: LegalEntity, on: date) -> AccountingPeriod | None:
+    """The accounting period in which a day lies, if it exists."""
+    return AccountingPeriod.objects.filter(legal_entity=legal_entity, start_on__lte=on, end_on__gt=on).first()
+
+
+def entries_of(*, source_id: str) -> list[JournalEntry]:
+    """The entries of one fact, oldest first."""
+    return list(
+        JournalEntry.objects.filter(source_id=source_id).order_by("pk").prefetch_related("postings__account")
+    )
+
+
+def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> Iterator[tuple[str, ...]]:
+    """The postings dated in [start_on, end_on) as rows of JOURNAL_COLUMNS, in order of entry; amounts as decimals."""
+    postings = (
+        Posting.objects.filter(
+            legal_entity=legal_entity, entry__accounting_on__gte=start_on, entry__accounting_on__lt=end_on
+        )
+        .select_related("entry", "account", "customer")
+        .order_by("entry__accounting_on", "entry_id", "pk")
+    )
+    for posting in postings.iterator(chunk_size=2000):
+        entry, account = posting.entry, posting.account
+        yield (
+            entry.public_id,
+            entry.accounting_on.isoformat(),
+            entry.source_type,
+            entry.source_id,
+            entry.purpose,
+            account.gl_code,
+            account.role,
+            ROLE_NAMES[Role(account.role)],
+            account.detail,
+            posting.currency,
+            format_major(posting.amount_minor, posting.currency),
+            entry.accounting_currency,
+            format_major(posting.accounting_amount_minor, entry.accounting_currency),
+            f"{entry.exchange_rate.normalize():f}",
+            posting.customer.public_id if posting.customer else "",
+            posting.line_id,
+            posting.product_code,
+            posting.service_start_on.isoformat() if posting.service_start_on else "",
+            posting.service_end_on.isoformat() if posting.service_end_on else "",
+            posting.tax_rate,
+        )
+
+
+def unbalanced_entries(*, limit: int = 100) -> list[str]:
+    """Public ids of entries that do not sum to zero in both currencies or have fewer than two postings (I1, I2)."""
+    broken = (
+        JournalEntry.objects.annotate(
+            document=Sum("postings__amount_minor"),
+            accounting=Sum("postings__accounting_amount_minor"),
+            count=Count("postings"),
+        )
+        .filter(~Q(document=0) | ~Q(accounting=0) | Q(count__lt=2))
+        .values_list("public_id", flat=True)[:limit]
+    )
+    return list(broken)

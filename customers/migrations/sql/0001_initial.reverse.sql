@@ -1,0 +1,11 @@
+DROP TRIGGER i8_number_counter_is_not_deleted ON customers_numbercounter;
+DROP TRIGGER i8_number_counter_moves_forward ON customers_numbercounter;
+DROP FUNCTION vv_number_counter_moves_forward();
+DROP TRIGGER test_clock_moves_forward ON customers_testclock;
+DROP FUNCTION vv_test_clock_moves_forward();
+DROP TRIGGER customer_stays_on_its_clock ON customers_customer;
+DROP TRIGGER customer_on_a_clock_needs_a_test_entity ON customers_customer;
+DROP TRIGGER test_clock_needs_a_test_entity ON customers_testclock;
+DROP FUNCTION vv_test_clock_entity();
+DROP TRIGGER legal_entity_is_test_for_good ON customers_legalentity;
+ALTER TABLE customers_taxregistration DROP CONSTRAINT one_tax_registration_per_country_and_day;

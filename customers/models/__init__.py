@@ -1,0 +1,28 @@
+"""Who we bill and who bills: customers, legal entities, users, API keys, test clocks."""
+
+from customers.models.customers import CollectionMethod, Contact, Customer, CustomerTaxId, MailRole
+from customers.models.legal_entities import (
+    DocumentType,
+    LegalEntity,
+    NumberCounter,
+    NumberSeries,
+    TaxRegistration,
+)
+from customers.models.test_clocks import TestClock
+from customers.models.users import ApiKey, User
+
+__all__ = [
+    "ApiKey",
+    "CollectionMethod",
+    "Contact",
+    "Customer",
+    "CustomerTaxId",
+    "DocumentType",
+    "LegalEntity",
+    "MailRole",
+    "NumberCounter",
+    "NumberSeries",
+    "TaxRegistration",
+    "TestClock",
+    "User",
+]

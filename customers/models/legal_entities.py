@@ -1,0 +1,128 @@
+"""The sellers: who issues documents, in whose books, under which tax registrations and number series."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing.platform.fields import CountryField, CurrencyField, PublicIdField
+
+
+class DocumentType(models.TextChoices):
+    INVOICE = "invoice", "Invoice"
+    CREDIT_NOTE = "credit_note", "Credit note"
+
+
+class LegalEntity(models.Model):
+    """A firm of the seller that issues documents and keeps books of its own."""
+
+    public_id = PublicIdField(prefix="ent")
+    name = models.CharField(max_length=120, unique=True, help_text="Short name used in lists.")
+    legal_name = models.CharField(max_length=200, help_text="Full name as registered; printed on documents.")
+    line1 = models.CharField(max_length=200, blank=True, help_text="Street and number.")
+    line2 = models.CharField(max_length=200, blank=True)
+    postal_code = models.CharField(max_length=20, blank=True)
+    city = models.CharField(max_length=120, blank=True)
+    region = models.CharField(max_length=120, blank=True)
+    country = CountryField()
+    registration = models.CharField(max_length=200, blank=True, help_text="Register court and number.")
+    directors = models.CharField(
+        max_length=200, blank=True, help_text="Managing directors, as the footer names them."
+    )
+    email = models.EmailField(blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    accounting_currency = CurrencyField(help_text="Currency of the books. Fixed once something is posted.")
+    time_zone = models.CharField(
+        max_length=60, help_text="Decides issue dates, due dates and accounting dates."
+    )
+    fiscal_year_start_month = models.PositiveSmallIntegerField(default=1)
+    bank_holder = models.CharField(max_length=70, blank=True)
+    bank_name = models.CharField(max_length=120, blank=True)
+    iban = models.CharField(max_length=34, blank=True, verbose_name="IBAN")
+    bic = models.CharField(max_length=11, blank=True, verbose_name="BIC")
+    logo_svg = models.TextField(blank=True, help_text="Logo as SVG, printed at the top right of documents.")
+    accent_color = models.CharField(max_length=7, default="#1f4e79", help_text="Color of titles, as #rrggbb.")
+    retention_years = models.PositiveSmallIntegerField(
+        default=10, help_text="Documents are kept this many years after the end of the year of issue."
+    )
+    is_test = models.BooleanField(
+        default=False,
+        help_text="Test entities have their own numbers and books and print a watermark. Never changes.",
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "legal entities"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(fiscal_year_start_month__range=(1, 12)), name="fiscal_year_starts_in_a_month"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TaxRegistration(models.Model):
+    """A tax number of a legal entity in one country, from a day on."""
+
+    legal_entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="tax_registrations")
+    country = CountryField()
+    vat_number = models.CharField(
+        max_length=20, blank=True, help_text="VAT identification number, with country."
+    )
+    tax_number = models.CharField(max_length=40, blank=True, help_text="Tax number of the local office.")
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True, blank=True, help_text="First day on which it no longer holds.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(vat_number="") | ~Q(tax_number=""), name="tax_registration_has_a_number"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.vat_number or self.tax_number
+
+
+class NumberSeries(models.Model):
+    """How documents of one type are numbered: a pattern, and a counter per year (I8)."""
+
+    legal_entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="number_series")
+    document_type = models.CharField(max_length=12, choices=DocumentType.choices)
+    pattern = models.CharField(
+        max_length=40, help_text="For example VV-{year}-{number:06d}; needs {year} and {number}."
+    )
+
+    class Meta:
+        verbose_name_plural = "number series"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["legal_entity", "document_type"], name="one_number_series_per_document_type"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.legal_entity} {self.get_document_type_display()}: {self.pattern}"
+
+    def format(self, *, year: int, number: int) -> str:
+        """The printed number, for example VV-2023-000001."""
+        return self.pattern.format(year=year, number=number)
+
+
+class NumberCounter(models.Model):
+    """The last number taken of a series in a year. Advanced by one inside the transaction that issues."""
+
+    series = models.ForeignKey(NumberSeries, on_delete=models.PROTECT, related_name="counters")
+    year = models.PositiveSmallIntegerField()
+    last_number = models.PositiveIntegerField(default=0)
+    last_issued_on = models.DateField(
+        null=True, help_text="Issue date of the last number; the next is never earlier."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "year"], name="one_counter_per_series_and_year"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series_id} {self.year}: {self.last_number}"

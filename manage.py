@@ -1,0 +1,31 @@
+#!/usr/bin/env python
+"""The command line of the installation: `manage.py help` lists the commands."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+from valueverse.embedded.process import EmbeddedServerError
+
+# Commands that only look (or stop things): they must not start the embedded servers.
+STARTS_NOTHING = frozenset(
+    {"doctor", "servers", "describe_settings", "help", "version", "--help", "--version", "-h"}
+)
+
+
+def main() -> None:
+    if sys.version_info < (3, 11):
+        sys.exit(f"ValueVerse needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "valueverse.settings.base")
+    if len(sys.argv) < 2 or STARTS_NOTHING & set(sys.argv[1:]):
+        os.environ["VV_EMBEDDED_AUTOSTART"] = "false"
+    try:
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, EmbeddedServerError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+DROP TRIGGER i19_refund_counts_back ON payments_refund;
+DROP TRIGGER i19_refund_counts ON payments_refund;
+DROP FUNCTION vv_refund_counts();
+DROP TRIGGER refund_status_moves ON payments_refund;
+DROP TRIGGER refund_is_not_deleted ON payments_refund;
+DROP TRIGGER refund_keeps_its_terms ON payments_refund;
+DROP TRIGGER i34_refund_is_approved ON payments_refund;
+DROP TRIGGER i18_allocation_counts ON payments_paymentallocation;
+DROP FUNCTION vv_allocation_counts();
+DROP TRIGGER allocation_is_not_truncated ON payments_paymentallocation;
+DROP TRIGGER allocation_is_append_only ON payments_paymentallocation;
+DROP TRIGGER i34_manual_payment_is_approved ON payments_payment;
+DROP TRIGGER payment_status_moves ON payments_payment;
+DROP TRIGGER payment_is_not_deleted ON payments_payment;
+DROP TRIGGER payment_keeps_its_terms ON payments_payment;

@@ -1,0 +1,216 @@
+"""Money coming in and going back: methods, payments, allocations, refunds, and when to collect what."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing.approvals.models import ApprovalRequest
+from billing.core.lifecycles import PaymentStatus, RefundStatus
+from billing.invoices.models import CreditNote, Invoice
+from billing.platform.fields import CurrencyField, MinorField, PublicIdField, is_one_of
+from customers.models import Customer, LegalEntity
+
+LIVE_PAYMENT_STATUSES = ("initiated", "pending", "requires_action", "processing", "unknown")
+"""States in which an attempt may still succeed; an invoice has at most one such attempt (I16)."""
+
+RECEIVED_PAYMENT_STATUSES = ("succeeded", "partially_refunded", "refunded")
+"""States in which the money has arrived."""
+
+
+class PaymentMethod(models.Model):
+    """How a customer pays automatically: a reference at a gateway. No card number ever reaches us."""
+
+    public_id = PublicIdField(prefix="pmt")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="payment_methods")
+    gateway = models.CharField(max_length=20, help_text="Code of the gateway, for example test.")
+    gateway_ref = models.CharField(max_length=120, help_text="The gateway's id of the method.")
+    label = models.CharField(
+        max_length=80, help_text="How it reads on documents, for example 'card ...4242'."
+    )
+    is_default = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    detached_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer"],
+                condition=Q(is_default=True, detached_at=None),
+                name="one_default_payment_method",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class PaymentKind(models.TextChoices):
+    PROVIDER = "provider", "By a gateway"
+    MANUAL = "manual", "Recorded by hand"
+
+
+class Payment(models.Model):
+    """One attempt to receive money, or one receipt recorded by hand.
+
+    Money received lands in unapplied cash; an allocation moves it to an invoice. `allocated_minor` and the refund
+    counters are kept by trigger and never exceed the amount (I18, I19).
+    """
+
+    public_id = PublicIdField(prefix="pay")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="payments")
+    legal_entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=PaymentKind.choices)
+    status = models.CharField(max_length=20)
+    currency = CurrencyField()
+    amount_minor = MinorField()
+    invoice = models.ForeignKey(
+        Invoice,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="payment_attempts",
+        help_text="What it is for.",
+    )
+    method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, null=True, related_name="payments")
+    gateway = models.CharField(max_length=20, blank=True)
+    gateway_ref = models.CharField(max_length=120, blank=True, help_text="The gateway's id of the payment.")
+    idempotency_key = models.CharField(
+        max_length=64, blank=True, help_text="Sent to the gateway with every try."
+    )
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_message = models.CharField(max_length=300, blank=True)
+    reference = models.CharField(
+        max_length=140, blank=True, help_text="Reference of a receipt recorded by hand."
+    )
+    received_on = models.DateField(null=True, help_text="Day of receipt, in the legal entity's time zone.")
+    approval = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, null=True, related_name="+")
+    allocated_minor = MinorField(default=0)
+    refunded_minor = MinorField(default=0, help_text="Refunds under way or done, of every kind.")
+    unapplied_refunded_minor = MinorField(default=0, help_text="Of these, paid back out of unapplied cash.")
+    initiated_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    check_at = models.DateTimeField(null=True, help_text="When the janitor asks the gateway about it.")
+    check_count = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=is_one_of("status", list(PaymentStatus)), name="payment_status_is_known"
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_is_positive"),
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_ref"],
+                condition=~Q(gateway_ref=""),
+                name="i15_gateway_payment_is_recorded_once",
+            ),
+            models.UniqueConstraint(
+                fields=["invoice"],
+                condition=Q(kind="provider", status__in=LIVE_PAYMENT_STATUSES),
+                name="i16_one_live_attempt_per_invoice",
+            ),
+            models.CheckConstraint(
+                condition=Q(allocated_minor__gte=0, unapplied_refunded_minor__gte=0)
+                & Q(amount_minor__gte=F("allocated_minor") + F("unapplied_refunded_minor")),
+                name="i18_payment_is_not_allocated_beyond_its_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("amount_minor")),
+                name="i19_payment_is_not_refunded_beyond_its_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="provider", method__isnull=False) & ~Q(gateway="") & ~Q(idempotency_key="")
+                | Q(kind="manual", approval__isnull=False, method=None, gateway=""),
+                name="payment_kind_has_its_fields",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=RECEIVED_PAYMENT_STATUSES) | Q(received_on__isnull=False),
+                name="received_payment_says_when",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "-id"], name="payment_by_customer"),
+            models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.status}"
+
+    @property
+    def unapplied_minor(self) -> int:
+        """Received and not allocated or paid back, in minor units."""
+        if self.status not in RECEIVED_PAYMENT_STATUSES:
+            return 0
+        return self.amount_minor - self.allocated_minor - self.unapplied_refunded_minor
+
+
+class PaymentAllocation(models.Model):
+    """Money of a payment put to an invoice. Append-only: a reversal is a row with the negative amount."""
+
+    public_id = PublicIdField(prefix="pal")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="allocations")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="allocations")
+    amount_minor = MinorField()
+    reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="reversed_by")
+    accounting_on = models.DateField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0, reverses=None)
+                | Q(amount_minor__lt=0, reverses__isnull=False),
+                name="only_a_reversal_is_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment_id} -> {self.invoice_id}: {self.amount_minor}"
+
+
+class Refund(models.Model):
+    """Money going back: what a credit note owes, or unapplied cash. Recorded before the gateway is called."""
+
+    public_id = PublicIdField(prefix="rfd")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="refunds")
+    amount_minor = MinorField()
+    currency = CurrencyField()
+    status = models.CharField(max_length=12)
+    reason = models.CharField(max_length=300)
+    approval = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, related_name="+")
+    idempotency_key = models.CharField(max_length=64)
+    gateway_ref = models.CharField(max_length=120, blank=True)
+    failure_message = models.CharField(max_length=300, blank=True)
+    initiated_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=is_one_of("status", list(RefundStatus)), name="refund_status_is_known"
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} {self.status}"
+
+
+class CollectionSchedule(models.Model):
+    """When the next attempt to collect an invoice is due, and how many there were."""
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="collection")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, help_text="Empty: nothing more is tried.")
+    stopped_reason = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], name="collection_due", condition=Q(next_attempt_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invoice_id}: {self.attempts}"

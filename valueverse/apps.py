@@ -1,0 +1,16 @@
+"""The wiring as a Django app, so that its commands, checks and templates are found."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class ValueVerseConfig(AppConfig):
+    name = "valueverse"
+    label = "valueverse"
+    verbose_name = "ValueVerse"
+
+    def ready(self) -> None:
+        """Make the Celery application the current one and register the system checks: both need loaded apps."""
+        import_module("valueverse.celery")
+        import_module("valueverse.checks")
