@@ -7,7 +7,9 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from valueverse.doctor.findings import EXIT_FINDINGS, as_json, as_text, configuration_problems
 from valueverse.embedded.process import EmbeddedServerError
+from valueverse.settings.env import ConfigurationError
 
 # Commands that only look (or stop things): they must not start the embedded servers.
 STARTS_NOTHING = frozenset(
@@ -23,6 +25,12 @@ def main() -> None:
         os.environ["VV_EMBEDDED_AUTOSTART"] = "false"
     try:
         execute_from_command_line(sys.argv)
+    except ConfigurationError as error:
+        if "doctor" not in sys.argv[1:2]:
+            sys.exit(str(error))
+        results = configuration_problems(error.problems)
+        print(as_json(results) if "--json" in sys.argv else as_text(results))
+        sys.exit(EXIT_FINDINGS)
     except (ImproperlyConfigured, EmbeddedServerError) as error:
         sys.exit(str(error))
 

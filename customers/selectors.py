@@ -1,9 +1,12 @@
 """Questions about customers, legal entities and clocks."""
 
-from datetime import datetime
+from datetime import date, datetime
 
+from django.db.models import Q, QuerySet
+
+from billing.core.tax import TaxParty
 from billing.platform.clock import now
-from customers.models import Customer
+from customers.models import Contact, Customer, LegalEntity, MailRole, TaxRegistration, TestClock
 
 
 def now_for(customer: Customer) -> datetime:
@@ -12,3 +15,52 @@ def now_for(customer: Customer) -> datetime:
     Whoever asks for the time about a customer asks here, and passes the answer on as `at=`.
     """
     return customer.test_clock.now_at if customer.test_clock else now()
+
+
+def customers_visible_to(visible_to: int | None) -> QuerySet[Customer]:
+    """Customers a caller may see, with what their pages show. visible_to: a primary key, or None for all."""
+    found = Customer.objects.select_related("legal_entity", "payer", "test_clock").prefetch_related(
+        "tax_ids", "contacts"
+    )
+    return found if visible_to is None else found.filter(pk=visible_to)
+
+
+def legal_entities() -> QuerySet[LegalEntity]:
+    """All sellers, with their number series and tax registrations."""
+    return LegalEntity.objects.prefetch_related("number_series", "tax_registrations")
+
+
+def test_clocks() -> QuerySet[TestClock]:
+    """All test clocks, with their legal entities."""
+    return TestClock.objects.select_related("legal_entity")
+
+
+test_clocks.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test
+
+
+def payer_of(customer: Customer) -> Customer:
+    """Who pays this customer's invoices: itself unless it names somebody else."""
+    return customer.payer or customer
+
+
+def billing_contacts(customer: Customer) -> QuerySet[Contact]:
+    """Who gets invoices, credit notes and receipts, in the order they were named."""
+    return customer.contacts.filter(mail_roles__contains=[MailRole.BILLING]).order_by("pk")
+
+
+def registration_in_force(legal_entity: LegalEntity, *, country: str, on: date) -> TaxRegistration | None:
+    """The seller's tax registration in a country on a day; None without one."""
+    holds = Q(valid_to=None) | Q(valid_to__gt=on)
+    return legal_entity.tax_registrations.filter(holds, country=country, valid_from__lte=on).first()
+
+
+def legal_entity_tax_party(legal_entity: LegalEntity, *, on: date) -> TaxParty:
+    """The seller as tax rules see it: its country, and its VAT number there on that day."""
+    held = registration_in_force(legal_entity, country=legal_entity.country, on=on)
+    return TaxParty(country=legal_entity.country, vat_number=(held.vat_number or None) if held else None)
+
+
+def customer_tax_party(customer: Customer) -> TaxParty:
+    """The buyer as tax rules see it: its country, and its VAT number there."""
+    tax_id = customer.tax_ids.filter(country=customer.country).first()
+    return TaxParty(country=customer.country, vat_number=tax_id.vat_number if tax_id else None)

@@ -81,7 +81,7 @@ class Payment(models.Model):
         max_length=140, blank=True, help_text="Reference of a receipt recorded by hand."
     )
     received_on = models.DateField(null=True, help_text="Day of receipt, in the legal entity's time zone.")
-    approval = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, null=True, related_name="+")
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, null=True, related_name="+")
     allocated_minor = MinorField(default=0)
     refunded_minor = MinorField(default=0, help_text="Refunds under way or done, of every kind.")
     unapplied_refunded_minor = MinorField(default=0, help_text="Of these, paid back out of unapplied cash.")
@@ -177,7 +177,7 @@ class Refund(models.Model):
     currency = CurrencyField()
     status = models.CharField(max_length=12)
     reason = models.CharField(max_length=300)
-    approval = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, related_name="+")
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="+")
     idempotency_key = models.CharField(max_length=64)
     gateway_ref = models.CharField(max_length=120, blank=True)
     failure_message = models.CharField(max_length=300, blank=True)

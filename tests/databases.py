@@ -68,8 +68,6 @@ class TestDatabases:
     def close_connections(self) -> None:
         for alias in ALIASES:
             connections[alias].close()
-            if getattr(connections[alias], "pool", None):
-                connections[alias].close_pool()
 
     def drop(self, name: str) -> None:
         """Drop a clone, with whatever connections a crashed or careless thread has left open."""
@@ -106,7 +104,7 @@ class TestDatabases:
 
     def _run(self, statement: str, *names: str) -> None:
         with self._connect() as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         parameters = connections["owner"].get_connection_params() | {"dbname": self.maintenance}

@@ -1,5 +1,6 @@
 """Who is calling, seen through the reverse proxies that were declared and through no others."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
@@ -20,6 +21,12 @@ def client_address(request: HttpRequest) -> str:
         part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
     ]
     return forwarded[-settings.PROXY_COUNT] if len(forwarded) >= settings.PROXY_COUNT else direct
+
+
+def login_name(request: HttpRequest, credentials: Mapping[str, str] | None = None) -> str | None:
+    """Whose password is tried: the admin's form calls the field username, the token endpoint email."""
+    given = credentials or request.POST
+    return given.get("username") or given.get("email")
 
 
 def is_operator(request: HttpRequest) -> bool:

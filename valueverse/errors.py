@@ -20,7 +20,7 @@ def answer(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpRespons
             "detail": detail,
         }
         return JsonResponse(body, status=status, content_type="application/problem+json")
-    return render(request, f"{int(status)}.html", {"title": status.phrase}, status=status)
+    return render(request, f"{int(status)}.html", status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,3 +1,10 @@
-"""What follows from what: event name -> names of the tasks that are queued after the event's commit."""
+"""What follows from what: event name -> names of the tasks that are queued after the event's commit.
 
-REACTIONS: dict[str, tuple[str, ...]] = {}
+Each task gets the public id of the event's object. Tasks are queued at least once, so each is safe to run twice.
+"""
+
+REACTIONS: dict[str, tuple[str, ...]] = {
+    "invoice.finalized": ("invoices.render_invoice", "payments.collect_finalized_invoice"),
+    "credit_note.finalized": ("invoices.render_credit_note",),
+    "invoice.mail_queued": ("invoices.send_mail",),
+}

@@ -1,3 +1,20 @@
 """When beat ticks. Due dates live in rows: an entry here only says how often somebody looks."""
 
-BEAT_SCHEDULE: dict[str, dict[str, object]] = {}
+from celery.schedules import crontab
+
+BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    # What follows from an event should follow within seconds: mails leave, cards are charged.
+    "relay-outbox": {"task": "valueverse.relay_outbox", "schedule": 2.0},
+    # Chaining may lag; it must only never stop for long.
+    "chain-activity": {"task": "valueverse.chain_activity", "schedule": 30.0},
+    # Subscriptions start and renew at any hour, since customers live in any time zone.
+    "run-billing": {"task": "invoices.run_billing", "schedule": crontab(minute="5")},
+    # Retries after declines, and first attempts on invoices that fall due today.
+    "collect-due-invoices": {"task": "payments.collect_due", "schedule": 60.0},
+    # Attempts without an answer: first asked about after five minutes.
+    "check-open-payments": {"task": "payments.check_open_payments", "schedule": 60.0},
+    # Mails whose first try failed, and those whose reaction a crash lost.
+    "send-due-mails": {"task": "invoices.send_due_mails", "schedule": 60.0},
+    # Finance looks at the day before in the morning: release what yesterday completed.
+    "recognize-revenue": {"task": "revenue.recognize_revenue", "schedule": crontab(hour="2", minute="30")},
+}

@@ -35,7 +35,7 @@ class DrainingServer(MPServer):
             self.end()
 
     def end(self) -> None:
-        super().signal_handler_interrupt()
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
 
 def serve(*, host: str, port: int, threads: int, drain_seconds: float) -> None:

@@ -60,6 +60,9 @@ class ApprovalRequest(models.Model):
     decided_by_id = models.CharField(max_length=80, blank=True)
     decided_by_label = models.CharField(max_length=200, blank=True)
     decided_at = models.DateTimeField(null=True)
+    executed_at = models.DateTimeField(
+        null=True, help_text="When the approved action was carried out; once only."
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -29,6 +29,13 @@ class ApprovalAlreadyDecided(BillingError):
     kind = Kind.CONFLICT
 
 
+class ApprovalAlreadyExecuted(BillingError):
+    """The approved action was carried out before."""
+
+    code = "approval_already_executed"
+    kind = Kind.CONFLICT
+
+
 class SelfApproval(BillingError):
     """Whoever asked may not decide (I34)."""
 
@@ -51,7 +58,8 @@ def require(
 
     Under a policy's limit, or without a policy for the action and currency, the policy approves at once. Above it
     a request is stored and the caller gets ApprovalRequired; call it before the transaction of the action itself,
-    so that the request outlives the refusal. An approved request of the same object and amount is returned as is.
+    so that the request outlives the refusal. An approved request of the same object and amount that has not been
+    carried out yet is returned as is; the action marks it with mark_executed.
     """
     covering = ApprovalRequest.objects.filter(
         action=action,
@@ -68,6 +76,15 @@ def require(
             "This is above the limit: somebody else has to approve it first.", approval=approval.public_id
         )
     return approval
+
+
+def mark_executed(*, approval: ApprovalRequest, at: datetime) -> None:
+    """Note, in the transaction of the approved action, that it is carried out: an approval serves once.
+
+    Raises ApprovalAlreadyExecuted if another action used it in the meantime.
+    """
+    if not ApprovalRequest.objects.filter(pk=approval.pk, executed_at=None).update(executed_at=at):
+        raise ApprovalAlreadyExecuted("This approval was used already.", approval=approval.public_id)
 
 
 @transaction.atomic

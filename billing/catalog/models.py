@@ -136,7 +136,8 @@ class Price(models.Model):
             models.UniqueConstraint(fields=["plan_version", "position"], name="price_positions_are_unique"),
             models.CheckConstraint(condition=is_one_of("timing", list(Timing)), name="timing_is_known"),
             models.CheckConstraint(
-                condition=Q(meter=None) | Q(timing="in_arrears"), name="metered_prices_are_billed_in_arrears"
+                condition=Q(meter=None, timing="in_advance") | Q(meter__isnull=False, timing="in_arrears"),
+                name="fees_are_billed_in_advance_and_usage_in_arrears",
             ),
         ]
 

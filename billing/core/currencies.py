@@ -1,10 +1,10 @@
 """Decimal places per currency, as dated data.
 
-Source: ISO 4217:2015, List One (current currency and fund codes), published by SIX Group as maintenance
-agency, state of 1 January 2026. Codes without a minor unit there (metals, XDR, XSU, XUA, XTS, XXX) cannot be
-billed and are left out. Currencies withdrawn since 2023 stay, with their last day, so that old documents can
-be read. A change of exponent is a new row with a date, never an edit: an amount stored in minor units means
-what the exponent of its day says.
+Source: ISO 4217:2015, List One (current currency and fund codes; maintenance agency: SIX Group), as of
+1 January 2026; the circulating currencies were compared with Unicode CLDR. Codes without a minor unit (metals,
+XDR, XSU, XUA, XTS, XXX) cannot be billed and are left out. Currencies withdrawn since 2023 stay, with their last
+day, so that old documents can be read. A change of exponent is a new row with a date, never an edit: an amount
+stored in minor units means what the exponent of its day says.
 """
 
 from datetime import date

@@ -14,6 +14,7 @@ class EventName(StrEnum):
     CUSTOMER_UPDATED = "customer.updated"
 
     LEGAL_ENTITY_CREATED = "legal_entity.created"
+    LEGAL_ENTITY_UPDATED = "legal_entity.updated"
 
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
@@ -35,6 +36,7 @@ class EventName(StrEnum):
     USAGE_IMPORTED = "usage.imported"
 
     INVOICE_DRAFTED = "invoice.drafted"
+    INVOICE_DELETED = "invoice.deleted"
     INVOICE_FINALIZED = "invoice.finalized"
     INVOICE_VOIDED = "invoice.voided"
     INVOICE_SETTLED = "invoice.settled"

@@ -114,9 +114,7 @@ class InvoiceInput:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceResult:
-    """The computed invoice, in minor units: the lines in the order of the charges, the VAT breakdown, the
-    totals.
-    """
+    """The computed invoice in minor units: lines in the order of the charges, VAT breakdown, totals."""
 
     lines: tuple[ResultLine, ...]
     taxes: tuple[TaxSubtotal, ...]
@@ -127,9 +125,7 @@ class InvoiceResult:
 
 @dataclass(frozen=True, slots=True)
 class LineDraft:
-    """A line while it is computed: `rated` is the price of the whole quantity, `before` of what was billed
-    already.
-    """
+    """A line while it is computed: `rated` prices the whole quantity, `before` what was billed already."""
 
     charge: Charge
     rated: Rated | None = None
@@ -246,9 +242,7 @@ def _fraction_json(charge: Charge) -> dict[str, int] | None:
 
 
 def _one_price(charge: Charge, steps: tuple[Step, ...]) -> Decimal | None:
-    """The unit price, if quantity x unit price is the line: no tiers, flat amounts, free units or
-    proration.
-    """
+    """The unit price if quantity x unit price is the line: no tiers, flat amounts, packages, proration."""
     if charge.fraction is not None or charge.quantity_before is not None or len(steps) != 1:
         return None
     if isinstance(charge.model, Flat):

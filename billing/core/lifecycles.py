@@ -42,9 +42,7 @@ CREDIT_NOTE_MOVES: Moves = {
 
 
 class BillRunStatus(StrEnum):
-    """The stages of a billing run, each resumable after a crash: the stage is only left when all of it is
-    done.
-    """
+    """The stages of a billing run. A stage is only left when all of it is done, so a crash resumes in it."""
 
     PREVIEWED = "previewed"
     GENERATING = "generating"

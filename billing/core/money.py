@@ -30,9 +30,7 @@ __all__ = [
 ]
 
 MAX_MINOR = 10**18 - 1
-"""Largest amount that is parsed or rounded to: 18 digits, which a signed 64-bit column holds with room for
-sums.
-"""
+"""Largest amount that is read or rounded to: 18 digits, so that sums of several fit a 64-bit column."""
 
 _WIDE = Context(prec=120)
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
@@ -66,8 +64,7 @@ _BY_CODE = _index()
 
 
 def exponent(currency: str, on: date | None = None) -> int:
-    """Decimal places of `currency` on a day; without a day, of its newest row (also if it was withdrawn
-    since).
+    """Decimal places of `currency` on a day; without a day, of its newest row, even if withdrawn since.
 
     Raises InvalidMoney for a code ISO 4217 does not list, or not on that day.
     Source: ISO 4217, see billing/core/currencies.py.
@@ -90,8 +87,7 @@ def exponent(currency: str, on: date | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in minor units (cents, yen, fils) of one currency. Different currencies do not add or
-    compare.
+    """An amount in minor units (cents, yen, fils) of one currency; two currencies do not add or compare.
 
     Raises TypeError for a `minor` that is not an int, InvalidMoney for an unknown currency.
 
@@ -150,16 +146,17 @@ class Money:
 
 
 def to_minor(amount: Decimal, currency: str, rounding: Rounding) -> int:
-    """Round an exact amount in major units to whole minor units: the only crossing, the caller names the
-    rounding.
+    """Round an exact amount in major units to minor units: the only crossing; the caller says how.
 
     Raises TypeError for anything but a Decimal; InvalidMoney for NaN, infinity, more than 18 digits or an
     unknown currency.
 
     >>> to_minor(Decimal("49.72374"), "EUR", Rounding.HALF_UP)
     4972
-    >>> to_minor(Decimal("-1.425"), "EUR", Rounding.HALF_UP), to_minor(Decimal("0.5"), "JPY", Rounding.HALF_EVEN)
-    (-143, 0)
+    >>> to_minor(Decimal("-1.425"), "EUR", Rounding.HALF_UP)
+    -143
+    >>> to_minor(Decimal("0.5"), "JPY", Rounding.HALF_EVEN)
+    0
     """
     if not isinstance(amount, Decimal):
         raise TypeError(f"an exact amount is a Decimal, not {type(amount).__name__}")
@@ -244,8 +241,7 @@ def allocate(total: Money, weights: Sequence[int]) -> tuple[Money, ...]:
 
 
 def round_shares(exact: Sequence[Decimal], total_minor: int, currency: str) -> tuple[int, ...]:
-    """Round exact, non-negative parts to minor units so that they sum to `total_minor`, their sum once
-    rounded.
+    """Round exact, non-negative parts to minor units so that they sum to `total_minor`, their rounded sum.
 
     Each part is rounded down or up, never further; the units missing go to the largest remainders, ties to
     the earlier part. Raises ValueError if `total_minor` is not within one unit per part of the exact sum.

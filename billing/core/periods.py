@@ -105,7 +105,8 @@ def local_days(period: Period, zone: ZoneInfo) -> int:
     So however a period is cut, the days of the parts add up to the days of the whole: the day of a mid-day
     start counts in full, the day of a mid-day end does not. 23- and 25-hour days count as one.
 
-    >>> local_days(Period(datetime(2023, 12, 11, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)), ZoneInfo("UTC"))
+    >>> unused = Period(datetime(2023, 12, 11, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
+    >>> local_days(unused, ZoneInfo("UTC"))
     21
     """
     return (period.end.astimezone(zone).date() - period.start.astimezone(zone).date()).days
@@ -186,7 +187,8 @@ def calendar_anchor(start_on: date, interval: Interval) -> date:
 def period_index(anchor_on: date, interval: Interval, at: datetime, zone: ZoneInfo) -> int:
     """The n with boundary(n) <= at < boundary(n + 1). Negative before the anchor.
 
-    >>> period_index(date(2024, 1, 31), Interval(IntervalUnit.MONTH), datetime(2024, 3, 30, tzinfo=UTC), ZoneInfo("UTC"))
+    >>> month, at = Interval(IntervalUnit.MONTH), datetime(2024, 3, 30, tzinfo=UTC)
+    >>> period_index(date(2024, 1, 31), month, at, ZoneInfo("UTC"))
     1
     """
     if at.tzinfo is None:

@@ -38,8 +38,7 @@ EU_COUNTRIES: frozenset[str] = frozenset(
         *("IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
     )
 )
-"""Member states since 1 February 2020, ISO 3166-1 codes (Greece is GR here, though its VAT numbers start with
-EL).
+"""Member states since 1 February 2020, ISO 3166-1 codes (Greece is GR, though its VAT numbers start with EL).
 Source: Treaty on European Union, Art. 52; withdrawal of the United Kingdom on 31 January 2020."""
 
 
@@ -105,8 +104,7 @@ class TaxSubtotal:
 def require_rate(category: TaxCategory, percent: Decimal) -> None:
     """Raise InvalidInput unless category and percent agree: S is above zero, every other category is zero.
 
-    Source: EN 16931, BR-S-5, BR-Z-5, BR-E-5, BR-AE-5, BR-G-5 (zero); BR-O-5 (no rate at all, kept as zero
-    here).
+    Source: EN 16931, BR-S-5, BR-Z-5, BR-E-5, BR-AE-5, BR-G-5 (zero); BR-O-5 (no rate, kept as 0).
     """
     if not isinstance(percent, Decimal) or not percent.is_finite() or not 0 <= percent <= 100:
         raise InvalidInput("a tax rate is a percentage from 0 to 100", field="percent")

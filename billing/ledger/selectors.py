@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import F, Sum
 
+from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
 from billing.core.postings import ROLE_NAMES, Role
 from billing.ledger.models import AccountingPeriod, JournalEntry, Posting
@@ -72,6 +73,12 @@ def period_of(*, legal_entity: LegalEntity, on: date) -> AccountingPeriod | None
     return AccountingPeriod.objects.filter(legal_entity=legal_entity, start_on__lte=on, end_on__gt=on).first()
 
 
+def closed_months(*, legal_entity: LegalEntity) -> set[date]:
+    """First days of the months that are closed for good."""
+    closed = AccountingPeriod.objects.filter(legal_entity=legal_entity, status=PeriodStatus.CLOSED)
+    return set(closed.values_list("start_on", flat=True))
+
+
 def entries_of(*, source_id: str) -> list[JournalEntry]:
     """The entries of one fact, oldest first."""
     return list(
@@ -112,17 +119,3 @@ def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> 
             posting.service_end_on.isoformat() if posting.service_end_on else "",
             posting.tax_rate,
         )
-
-
-def unbalanced_entries(*, limit: int = 100) -> list[str]:
-    """Public ids of entries that do not sum to zero in both currencies or have fewer than two postings (I1, I2)."""
-    broken = (
-        JournalEntry.objects.annotate(
-            document=Sum("postings__amount_minor"),
-            accounting=Sum("postings__accounting_amount_minor"),
-            count=Count("postings"),
-        )
-        .filter(~Q(document=0) | ~Q(accounting=0) | Q(count__lt=2))
-        .values_list("public_id", flat=True)[:limit]
-    )
-    return list(broken)

@@ -242,3 +242,12 @@ def _record(name: EventName, period: AccountingPeriod, actor: Actor, at: datetim
         at=at,
         data={"legal_entity": period.legal_entity.public_id, "start_on": period.start_on.isoformat()},
     )
+
+
+def entry_of_fact(*, source_type: str, source_id: str, purpose: str) -> JournalEntry | None:
+    """The entry of one fact, or None if it posted nothing."""
+    return (
+        JournalEntry.objects.select_related("legal_entity")
+        .filter(source_type=source_type, source_id=source_id, purpose=purpose)
+        .first()
+    )

@@ -10,13 +10,15 @@ M = TypeVar("M", bound=Model)
 
 
 class NotFound(BillingError):
-    """There is no such object, or the caller may not see it: both look the same from outside."""
+    """There is no such object, or the caller may not see it: both look the same from outside.
 
-    kind = Kind.NOT_FOUND
+    Named by a field of the input, it makes the input invalid; as the object of the call, it is not found.
+    """
 
     def __init__(self, object_kind: str, *, field: str | None = None) -> None:
         super().__init__(f"There is no such {object_kind.replace('_', ' ')}.", field=field)
         self.code = f"{object_kind}_not_found"
+        self.kind = Kind.INVALID if field else Kind.NOT_FOUND
 
 
 def get_or_not_found(queryset: QuerySet[M], *, kind: str, field: str | None = None, **lookup: object) -> M:

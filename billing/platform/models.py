@@ -6,7 +6,8 @@ from django.db import models
 class IdempotencyRecord(models.Model):
     """One API request made under an `Idempotency-Key`, and the answer that every repetition gets.
 
-    The record and the effect of the request commit in one transaction (reliability.md section 3, I30).
+    The record and the effect of the request commit in one transaction, or, where the effect needs several, the
+    record is first stored as started and finished when the answer is known (I30).
     """
 
     principal = models.CharField(max_length=80, help_text="Kind and public id of whoever sent the request.")
@@ -17,6 +18,9 @@ class IdempotencyRecord(models.Model):
     response_status = models.PositiveSmallIntegerField(null=True)
     response_body = models.BinaryField(null=True)
     response_type = models.CharField(max_length=100, default="")
+    locked_at = models.DateTimeField(
+        null=True, help_text="Since when a process works on it; a crash leaves it set."
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
 

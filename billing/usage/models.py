@@ -15,7 +15,9 @@ class UsageEvent(models.Model):
     event_id = models.CharField(max_length=128, help_text="The sender's id of the event.")
     event_type = models.CharField(max_length=120)
     at = models.DateTimeField(help_text="When the usage happened, by the sender.")
-    received_at = models.DateTimeField(help_text="When we accepted it (a test clock's time where one runs).")
+    received_at = models.DateTimeField(
+        help_text="When we accepted it, by the machine's clock; taken while the customer is locked."
+    )
     properties = models.JSONField()
     content_hash = models.CharField(
         max_length=64, help_text="SHA-256 of type and properties; tells a conflict."

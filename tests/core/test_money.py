@@ -66,10 +66,13 @@ def test_exponent_follows_the_date() -> None:
 def test_rows_of_one_currency_do_not_overlap_and_stand_in_order() -> None:
     seen: dict[str, date | None] = {}
     for row in EXPONENTS:
-        assert len(row.code) == 3 and 0 <= row.exponent <= 4
+        assert len(row.code) == 3
+        assert 0 <= row.exponent <= 4
         if row.code in seen:
             ended = seen[row.code]
-            assert ended is not None and row.valid_from is not None and ended <= row.valid_from
+            assert ended is not None
+            assert row.valid_from is not None
+            assert ended <= row.valid_from
         seen[row.code] = row.valid_to
 
 
@@ -184,7 +187,8 @@ def test_minor_units_are_integers_and_nothing_else(minor: object) -> None:
 def test_money_compares_and_knows_zero() -> None:
     assert Money(1, "EUR") < Money(2, "EUR") <= Money(2, "EUR")
     assert Money(3, "EUR") > Money(2, "EUR") >= Money(2, "EUR")
-    assert not Money(0, "EUR") and Money(-1, "EUR")
+    assert not Money(0, "EUR")
+    assert Money(-1, "EUR")
     assert abs(Money(-5, "EUR")) == -Money(-5, "EUR") == Money(5, "EUR")
     assert Money(1234, "KWD").decimal == Decimal("1.234")
 
@@ -238,7 +242,8 @@ def test_money_adds_like_integers(a: int, b: int, c: int, currency: str) -> None
     assert x + y == y + x
     assert x - y == x + (-y)
     assert x + Money(0, currency) == x
-    assert (x < y) == (a < b) and (x >= y) == (a >= b)
+    assert (x < y) == (a < b)
+    assert (x >= y) == (a >= b)
 
 
 @MODEST

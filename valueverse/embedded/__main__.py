@@ -16,7 +16,7 @@ def main() -> None:
         servers.redis_url(var)
     elif action == "stop":
         stopped = servers.stop(var)
-        print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+        print(f"stopped: {', '.join(stopped)}" if stopped else f"nothing was running in {var}")
         return
     for state in servers.status(var):
         where = f"port {state.port}, process {state.pid}" if state.running else "not running"

@@ -39,7 +39,7 @@ def read_value(path: Path) -> str | None:
     """The stripped text of a one-value file, or None if it is missing or empty."""
     try:
         return path.read_text().strip() or None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

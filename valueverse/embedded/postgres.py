@@ -53,7 +53,7 @@ class Postgres:
         """The server's process id if it runs; a file left by a crash is not believed."""
         try:
             first = (self.data / "postmaster.pid").read_text().split("\n", 1)[0].strip()
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         alive = first.isdigit() and process.is_alive(int(first), marker=str(self.data))
         return int(first) if alive else None

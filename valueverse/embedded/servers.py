@@ -7,6 +7,7 @@ from pathlib import Path
 from valueverse.embedded import postgres, process
 from valueverse.embedded.layout import Layout
 from valueverse.embedded.postgres import Postgres
+from valueverse.embedded.process import EmbeddedServerError
 from valueverse.embedded.valkey import Valkey
 
 
@@ -34,16 +35,14 @@ def database_urls(var: Path) -> DatabaseUrls:
     layout = Layout(var)
     server = Postgres(layout)
     if not (server.is_running() and (layout.postgres / "ready").exists()):
-        layout.create()
-        with process.exclusive(layout.lock):
-            server.start()
+        _start(server)
     return known_database_urls(var)
 
 
 def known_database_urls(var: Path) -> DatabaseUrls:
     """The same addresses without starting anything; where the server never ran they lead nowhere."""
     server = Postgres(Layout(var))
-    if server.port is None:
+    if not (server.layout.postgres / "ready").exists():
         nowhere = f"postgresql://not-started@{process.LOOPBACK}:1/{postgres.DATABASE}"
         return DatabaseUrls(owner=nowhere, application=nowhere)
     return DatabaseUrls(owner=server.url(postgres.OWNER), application=server.url(postgres.APPLICATION))
@@ -54,9 +53,7 @@ def redis_url(var: Path) -> str:
     layout = Layout(var)
     server = Valkey(layout)
     if not server.is_running():
-        layout.create()
-        with process.exclusive(layout.lock):
-            server.start()
+        _start(server)
     return server.url()
 
 
@@ -64,6 +61,18 @@ def known_redis_url(var: Path) -> str:
     """The same address without starting anything."""
     server = Valkey(Layout(var))
     return server.url() if server.port is not None else f"redis://{process.LOOPBACK}:1/0"
+
+
+def _start(server: Postgres | Valkey) -> None:
+    """Start one server while no other process does."""
+    try:
+        server.layout.create()
+        with process.exclusive(server.layout.lock):
+            server.start()
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"cannot start the embedded servers below {server.layout.root}: {error}"
+        ) from error
 
 
 def stop(var: Path) -> list[str]:

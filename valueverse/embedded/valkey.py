@@ -57,8 +57,8 @@ class Valkey:
             return
         self.stop()  # alive and not answering us: it is no use as it is
         port = process.free_port(read_value(self.layout.valkey / "port"))
-        write_value(self.layout.valkey / "port", str(port))
         write_value(self.config, self._configuration(port))
+        write_value(self.layout.valkey / "port", str(port))
         pid = process.start_detached([str(binary()), str(self.config)], run_as="self", log=self.log)
         write_value(self.layout.valkey / "pid", str(pid))
         process.wait_until(

@@ -6,6 +6,7 @@ business decides (terms, prices, tax rates) is data with a history, not a settin
 
 import os
 import secrets
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,14 +93,15 @@ CORS_ALLOWED_ORIGINS = env.strings(
     [],
     "Origins whose pages may call the API from a browser, like https://app.example.com.",
 )
-OPERATIONS_ALLOWED_IPS = env.strings(
+OPERATIONS_ALLOWED_IPS = env.networks(
     "OPERATIONS_ALLOWED_IPS",
     ["127.0.0.0/8", "::1/128"],
     "Networks that may read /metrics and the details of /health.",
 )
+PORT = env.integer("PORT", 8000, "Where `manage.py run` and `serve` listen.", minimum=1, maximum=65535)
 SITE_URL = env.url(
     "SITE_URL",
-    "http://127.0.0.1:8000",
+    f"http://127.0.0.1:{PORT}",
     ("http", "https"),
     "The address that links in mails and documents begin with.",
 ).rstrip("/")
@@ -233,9 +235,10 @@ TIME_ZONE = (
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = (
-    not STATIC_ROOT.exists()
-)  # without `collectstatic` the files are served where they lie
+# Without `collectstatic` the files are served from where they lie.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+warnings.filterwarnings("ignore", message="No directory at")  # whitenoise, about the same
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # a batch of 1,000 events has about 300 KiB
 
 # Who may sign in --------------------------------------------------------------------------------------------------
@@ -256,8 +259,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = ["ip_address", ["username", "ip_address"]]
-AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]  # either one: guessing one account, or from one place
+AXES_USERNAME_CALLABLE = "valueverse.client_address.login_name"
 AXES_CLIENT_IP_CALLABLE = "valueverse.client_address.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_HTTP_RESPONSE_CODE = 429
@@ -382,9 +385,10 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = (
     [
         ("payments.*", {"queue": "payments"}),
-        ("billing.invoices.tasks.render*", {"queue": "documents"}),
-        ("billing.invoices.*", {"queue": "billing"}),
-        ("billing.revenue.*", {"queue": "billing"}),
+        ("invoices.render_*", {"queue": "documents"}),
+        ("invoices.send_*", {"queue": "default"}),
+        ("invoices.*", {"queue": "billing"}),
+        ("revenue.*", {"queue": "billing"}),
     ],
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

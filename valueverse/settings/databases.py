@@ -1,6 +1,7 @@
 """From a PostgreSQL address to the two entries of Django's DATABASES."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEMES = ("postgresql", "postgres")
@@ -12,7 +13,7 @@ def milliseconds(duration: timedelta) -> int:
 
 def database(
     url: str, *, lock_timeout: timedelta, statement_timeout: timedelta, pool_size: int = 0
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The DATABASES entry for `url`; its query (`?sslmode=...`) goes to libpq as it is.
 
     lock_timeout, statement_timeout: what the server enforces on every statement; zero means no limit.

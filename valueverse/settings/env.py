@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -128,6 +129,15 @@ class Environment:
         return self._read(
             name, "comma-separated list", default, parse, ", ".join(default) or "empty", meaning
         )
+
+    def networks(self, name: str, default: list[str], meaning: str) -> list[str]:
+        def parse(raw: str) -> list[str]:
+            items = [item.strip() for item in raw.split(",") if item.strip()]
+            for item in items:
+                ip_network(item)  # ValueError says which one is wrong
+            return items
+
+        return self._read(name, "comma-separated networks", default, parse, ", ".join(default), meaning)
 
     def secret(self, name: str, meaning: str, *, shortest: int = 0) -> str:
         """A secret from NAME or from the file that NAME_FILE names; "" if neither is set."""

@@ -15,7 +15,7 @@ os.environ.pop("VV_HTTPS", None)
 
 from valueverse.settings.base import *  # noqa: E402, F403
 from valueverse.settings.base import CACHES  # noqa: E402
-from valueverse.settings.base import REDIS_URL as _SHARED_REDIS_URL
+from valueverse.settings.base import REDIS_URL as _SHARED_REDIS_URL  # noqa: E402
 
 REDIS_DATABASES = 16  # what a Redis server has unless told otherwise
 

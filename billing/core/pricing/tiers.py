@@ -49,8 +49,10 @@ def require_tiers(tiers: Sequence[Tier]) -> None:
 def tier_label(lower: Decimal, up_to: Decimal | None) -> str:
     """The bounds in words.
 
-    >>> tier_label(Decimal(0), Decimal(10000000)), tier_label(Decimal(10), Decimal(20)), tier_label(Decimal(20), None)
-    ('up to 10,000,000', 'above 10 up to 20', 'above 20')
+    >>> tier_label(Decimal(0), Decimal(10000000)), tier_label(Decimal(10), Decimal(20))
+    ('up to 10,000,000', 'above 10 up to 20')
+    >>> tier_label(Decimal(20), None)
+    'above 20'
     """
     above, to = f"above {grouped(lower)}", f"up to {grouped(up_to)}" if up_to is not None else ""
     if not lower:

@@ -8,7 +8,7 @@ from billing.invoices.documents.snapshot import Snapshot
 
 
 def canonical_json(snapshot: Snapshot) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space between tokens; holds no float, so RFC 8785 number rules are met."""
+    """UTF-8 JSON with sorted keys and no white space between tokens; holds no float, so any parser reads it alike."""
     text = json.dumps(
         to_dict(snapshot), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )

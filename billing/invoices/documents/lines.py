@@ -25,6 +25,7 @@ from billing.invoices.documents.snapshot import Line, Snapshot, Step, StepKind
 from billing.invoices.documents.text import wrapping
 from billing.invoices.documents.wording import words
 
+CLOSING_ROWS = 2  # rows with an amount that stand on the page of the totals
 KEEP_TOGETHER_ROWS_MAX = 6  # a group of this many rows or fewer never breaks over pages
 NOT_TAXED = frozenset({"O"})
 
@@ -63,6 +64,27 @@ def line_groups(snapshot: Snapshot) -> list[Group]:
         if len(names) > 1 and name:
             groups.append(writer.subtotal(name, sum(line.net_minor for line in lines)))
     return groups
+
+
+def row_spans(groups: Sequence[Group]) -> list[int]:
+    """How many rows, from each row on, stay on one page; 0 inside such a span.
+
+    A heading stays with the row below it, a subtotal with the row above it. The last span is kept with the totals and
+    holds the last two rows that have an amount.
+    """
+    kinds = [group["kind"] for group in groups for _ in group["rows"]]
+    priced = [index for index, kind in enumerate(kinds) if kind == "line"]
+    closing = priced[-min(CLOSING_ROWS, len(priced))] if priced else 0
+    starts = [
+        index
+        for index in range(closing + 1)
+        if index == 0 or not (kinds[index - 1] == "heading" or kinds[index] == "subtotal")
+    ]
+    ends = [*starts[1:], len(kinds)]
+    spans = [0] * len(kinds)
+    for start, end in zip(starts, ends, strict=True):
+        spans[start] = end - start
+    return spans
 
 
 def tax_label(category: str, percent: Decimal, language: str) -> str:
@@ -175,6 +197,8 @@ class _Writer:
                 return self._packages(line, step)
             case StepKind.FLAT:
                 return [self.words["flat_part"]] if step not in line.steps else []
+            case StepKind.ALREADY_BILLED:
+                return [self.words["already_billed"]]
             case StepKind.UNIT:
                 return []
 

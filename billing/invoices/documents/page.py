@@ -21,7 +21,7 @@ from billing.invoices.documents.formatting import (
     join_present,
     supported_language,
 )
-from billing.invoices.documents.lines import Group, line_groups, tax_label
+from billing.invoices.documents.lines import Group, line_groups, row_spans, tax_label
 from billing.invoices.documents.snapshot import BankAccount, CollectionMethod, DocumentType, Party, Snapshot
 from billing.invoices.documents.text import printable, wrapping
 from billing.invoices.documents.wording import legal_text, title, words
@@ -71,6 +71,7 @@ class Page(TypedDict):
     columns: list[str]
     carried: str
     groups: list[Group]
+    row_spans: list[int]
     tax_columns: list[str]
     tax_rows: list[list[str]]
     national_tax: str
@@ -85,7 +86,7 @@ class Page(TypedDict):
 def page_content(snapshot: Snapshot) -> Page:
     """What is printed of a snapshot. Raises ValueError if the bank account cannot be put into a payment code."""
     text = words(snapshot.language)
-    footer = _footer(snapshot)
+    footer, groups = _footer(snapshot), line_groups(snapshot)
     return Page(
         language=supported_language(snapshot.language),
         title=printable(title(snapshot.document_type, snapshot.number, snapshot.language)),
@@ -109,7 +110,8 @@ def page_content(snapshot: Snapshot) -> Page:
             text["net_in"].format(currency=snapshot.currency),
         ],
         carried=text["carried"],
-        groups=line_groups(snapshot),
+        groups=groups,
+        row_spans=row_spans(groups),
         tax_columns=[text["category"], text["rate"], text["base"], text["tax_amount"]],
         tax_rows=_tax_rows(snapshot),
         national_tax=_national_tax(snapshot),

@@ -7,7 +7,7 @@ ends at templates/documents; system fonts are never looked at.
 import json
 import threading
 from datetime import UTC, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import typst
@@ -18,9 +18,6 @@ from billing.invoices.documents.snapshot import Snapshot
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates" / "documents"
 FONTS = TEMPLATES / "fonts"
-
-# ISO 19005-3, level A: embedded fonts, tagged for screen readers, language set; takes an attached e-invoice.
-PDF_STANDARD = "a-3a"
 
 
 class DocumentNotRenderable(BillingError):
@@ -35,9 +32,13 @@ _lock = threading.Lock()
 
 
 @cache
+def _fonts() -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])
+
+
+@cache
 def _compiler() -> typst.Compiler:
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])
-    return typst.Compiler(TEMPLATES / "invoice.typ", root=TEMPLATES, font_paths=fonts)
+    return typst.Compiler(TEMPLATES / "invoice.typ", root=TEMPLATES, font_paths=_fonts())
 
 
 def render_pdf(snapshot: Snapshot) -> bytes:
@@ -47,24 +48,42 @@ def render_pdf(snapshot: Snapshot) -> bytes:
     plain tagged PDF, with boxes for the letters. A font file put into that folder is used at the next start.
     Raises DocumentNotRenderable.
     """
-    data = json.dumps(page_content(snapshot), ensure_ascii=False)
+    try:
+        data = json.dumps(page_content(snapshot), ensure_ascii=False)
+    except ValueError as error:
+        raise DocumentNotRenderable(
+            f"The payment code of {snapshot.number} cannot be made: {error}", field="payment.bank_account"
+        ) from error
     created = int(datetime.combine(snapshot.issued_on, time(), UTC).timestamp())
     try:
-        return _compile(data, created, PDF_STANDARD)
+        return _compile(data, created, archival=True)
     except typst.TypstError as error:
         if "font" not in error.message:
-            raise DocumentNotRenderable(
-                f"The PDF of {snapshot.number} cannot be made: {error.message}"
-            ) from error
-        return _compile(data, created, None)
+            message = f"The PDF of {snapshot.number} cannot be made: {error.message}"
+            raise DocumentNotRenderable(message) from error
+        return _compile(data, created, archival=False)
 
 
-def _compile(data: str, created: int, standard: str | None) -> bytes:
+@lru_cache(maxsize=32)
+def logo_problem(logo_svg: str) -> str:
+    """Why a logo cannot be printed, or "": asked before issuing, since an issued snapshot cannot change any more."""
+    source = b'#image(bytes(sys.inputs.logo), format: "svg", alt: "logo")'
+    try:
+        # Not by the kept compiler, which would take this source for the template of the next document.
+        compiler = typst.Compiler(source, root=TEMPLATES, font_paths=_fonts(), sys_inputs={"logo": logo_svg})
+        compiler.compile(format="pdf")
+    except typst.TypstError as error:
+        return error.message
+    return ""
+
+
+def _compile(data: str, created: int, *, archival: bool) -> bytes:
+    """archival: ISO 19005-3 level A (fonts embedded, tagged, language set), which also takes an attached e-invoice."""
     with _lock:
         content = _compiler().compile(
             format="pdf",
             sys_inputs={"data": data},
-            pdf_standards=[standard] if standard else [],
+            pdf_standards=["a-3a"] if archival else [],
             timestamp=created,
         )
     assert isinstance(content, bytes)

@@ -1,7 +1,8 @@
 """Snapshot to JSON-able dictionary and back, without loss.
 
 Keys are the field names, except that `net_minor` becomes `net`: a decimal string in major units of the nearest
-enclosing `currency`, as in the API. Quantities, prices and rates are decimal strings, dates ISO 8601, absent values null.
+enclosing `currency`, as in the API. Quantities, prices and rates are decimal strings, dates ISO 8601, absent
+values null.
 """
 
 import re

@@ -38,6 +38,9 @@ class StepKind(StrEnum):
     PACKAGE = "package"  # started packages of `package_size`, after `free_units`
     UNIT = "unit"  # units at one price
     FLAT = "flat"  # a fixed amount
+    ALREADY_BILLED = (
+        "already_billed"  # what an earlier invoice charged for the same period: a negative amount
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,8 @@ class Step:
     """One printed price step of a line: a tier, the packages, or a fixed amount.
 
     `amount_minor` is the step's share of the line: the shares sum to the line's `net_minor`. A `flat_amount` is
-    charged on top of `quantity` times `unit_amount` and is part of `amount_minor`.
+    charged on top of `quantity` times `unit_amount` and is part of `amount_minor`. On prorated lines and on
+    `already_billed` the product is not the amount; the line says so in words.
     """
 
     kind: StepKind

@@ -8,7 +8,8 @@ import re
 import unicodedata
 
 ZERO_WIDTH_SPACE = "\u200b"
-REPLACEMENT = "\ufffd"
+UNKNOWN = "\ufffd"  # what a faulty import left behind; the font has no such sign
+REPLACEMENT = "?"
 RUN_MAX = 24
 _BLANKS = re.compile(r"[^\S\u00a0\u202f]+")  # no-break spaces keep a figure and its unit together
 _LONG_RUN = re.compile(rf"[^\s\-]{{{RUN_MAX},}}")
@@ -19,7 +20,7 @@ def printable(text: str) -> str:
     """One line of text without control, direction and unassigned characters.
 
     Control characters become blanks, invisible formatting (among it the marks that reverse a text's direction, with
-    which a name could fake another) disappears, private and unassigned characters become U+FFFD.
+    which a name could fake another) disappears, private and unassigned characters become "?".
 
     >>> printable("Acme\\u202e GmbH\\n")
     'Acme GmbH'
@@ -32,8 +33,8 @@ def wrapping(text: str) -> str:
 
     Addresses break after their punctuation, other runs every 12 characters.
 
-    >>> wrapping("accounts@a-very-long-domain.example").split(ZERO_WIDTH_SPACE)
-    ['accounts@', 'a-very-long-domain.', 'example']
+    >>> wrapping("accounts@averylongdomainname.example").split(ZERO_WIDTH_SPACE)
+    ['accounts@', 'averylongdomainname.', 'example']
     """
     return _LONG_RUN.sub(lambda run: _pieces(run.group()), printable(text))
 
@@ -45,6 +46,8 @@ def _shown(character: str) -> str:
         case "Cf":
             return ""
         case "Cs" | "Co" | "Cn":
+            return REPLACEMENT
+        case _ if character == UNKNOWN:
             return REPLACEMENT
         case _:
             return character

@@ -45,6 +45,7 @@ WORDS: dict[str, dict[str, str]] = {
         "used": "{used} used",
         "used_free": "{used} used, the first {free} free",
         "flat_part": "Fixed amount of the tier",
+        "already_billed": "Less what was billed before",
         "subtotal_of": "Subtotal {name}",
         "carried": "Carried forward",
         "category": "Tax category",
@@ -89,8 +90,8 @@ WORDS: dict[str, dict[str, str]] = {
         "mail_subject": "Invoice {number}: {amount}",
         "mail_subject_credit_note": "Credit note {number}: {amount}",
         "mail_subject_cancellation": "Cancellation {number}: {amount}",
-        "mail_test": "[Test] ",
         "mail_first": "Your invoice for {period} is attached.",
+        "mail_period": "{period}",
         "mail_first_plain": "Your invoice is attached.",
         "mail_first_credit_note": "A credit note for invoice {number} of {date} is attached.",
         "mail_first_cancellation": "Invoice {number} of {date} is canceled. The document is attached.",
@@ -136,6 +137,7 @@ WORDS: dict[str, dict[str, str]] = {
         "used": "{used} genutzt",
         "used_free": "{used} genutzt, die ersten {free} frei",
         "flat_part": "Festbetrag der Staffel",
+        "already_billed": "Abzüglich bereits berechneter Menge",
         "subtotal_of": "Zwischensumme {name}",
         "carried": "Übertrag",
         "category": "Steuerart",
@@ -180,11 +182,11 @@ WORDS: dict[str, dict[str, str]] = {
         "mail_subject": "Rechnung {number}: {amount}",
         "mail_subject_credit_note": "Rechnungskorrektur {number}: {amount}",
         "mail_subject_cancellation": "Stornorechnung {number}: {amount}",
-        "mail_test": "[Test] ",
-        "mail_first": "anbei erhalten Sie Ihre Rechnung für {period}.",
-        "mail_first_plain": "anbei erhalten Sie Ihre Rechnung.",
-        "mail_first_credit_note": "anbei erhalten Sie die Korrektur zur Rechnung {number} vom {date}.",
-        "mail_first_cancellation": "die Rechnung {number} vom {date} ist storniert. Das Dokument ist beigefügt.",
+        "mail_first": "Ihre Rechnung für {period} ist beigefügt.",
+        "mail_period": "den Zeitraum {period}",
+        "mail_first_plain": "Ihre Rechnung ist beigefügt.",
+        "mail_first_credit_note": "Die Korrektur zur Rechnung {number} vom {date} ist beigefügt.",
+        "mail_first_cancellation": "Die Rechnung {number} vom {date} ist storniert. Das Dokument ist beigefügt.",
         "mail_view": "Rechnung ansehen",
         "mail_view_credit": "Dokument ansehen",
         "mail_amount": "Betrag",
@@ -195,8 +197,10 @@ WORDS: dict[str, dict[str, str]] = {
 # Keys of `Tax.exemption_text`. The general sentence stands alone; the German law follows if the seller is German.
 LEGAL_TEXTS: dict[str, dict[str, str]] = {
     "reverse_charge": {
-        "en": "Reverse charge: the recipient is liable for the VAT (Art. 44 and Art. 196 of Directive 2006/112/EC{law}).",
-        "de": "Steuerschuldnerschaft des Leistungsempfängers (Art. 44 und Art. 196 der Richtlinie 2006/112/EG{law}).",
+        "en": "Reverse charge: the recipient is liable for the VAT "
+        "(Art. 44 and Art. 196 of Directive 2006/112/EC{law}).",
+        "de": "Steuerschuldnerschaft des Leistungsempfängers "
+        "(Art. 44 und Art. 196 der Richtlinie 2006/112/EG{law}).",
     },
     "outside_scope": {
         "en": "Not subject to VAT in the EU; outside the scope: the service is supplied where the customer is "

@@ -34,7 +34,7 @@ class CreditNote(IssuedDocument):
     is_cancellation = models.BooleanField(default=False)
     reason = models.CharField(max_length=24, choices=CreditReason.choices)
     note = models.CharField(max_length=500, blank=True, help_text="Printed on the credit note.")
-    approval = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, related_name="+")
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="+")
     offset_minor = MinorField(help_text="Settles what is open of the invoice.")
     refund_minor = MinorField(help_text="Was paid already and is owed back.")
     refunded_minor = MinorField(default=0, help_text="Refunds under way or done.")

@@ -12,8 +12,8 @@ from customers.models import Customer
 class BillRun(ActorColumns):
     """One billing of every customer with something due as of an instant.
 
-    `usage_cutoff_at` is frozen when the run starts: usage received later goes on a later invoice. For customers on
-    a test clock both instants are the clock's.
+    `usage_cutoff_at` is frozen when the run starts: usage received later goes on a later invoice. What is due of a
+    customer on a test clock, and what has been received from it, goes by that clock.
     """
 
     public_id = PublicIdField(prefix="run")
@@ -25,6 +25,10 @@ class BillRun(ActorColumns):
         null=True,
         related_name="+",
         help_text="Set if only this one is billed.",
+    )
+    needs_review = models.BooleanField(
+        default=False,
+        help_text="Wait for a person between drafting and finalizing, instead of going on at once.",
     )
     usage_cutoff_at = models.DateTimeField(help_text="Usage received up to here is billed.")
     approval = models.ForeignKey(ApprovalRequest, on_delete=models.PROTECT, null=True, related_name="+")

@@ -4,7 +4,7 @@ CREATE TRIGGER i34_request_is_decided_once BEFORE UPDATE ON approvals_approvalre
         'requested>approved', 'requested>rejected');
 CREATE TRIGGER i34_request_never_changes BEFORE UPDATE ON approvals_approvalrequest
     FOR EACH ROW EXECUTE FUNCTION vv_frozen_except('i34_request_never_changes',
-        'status', 'decided_by_kind', 'decided_by_id', 'decided_by_label', 'decided_at?');
+        'status', 'decided_by_kind', 'decided_by_id', 'decided_by_label', 'decided_at?', 'executed_at?');
 CREATE TRIGGER i34_request_is_not_deleted BEFORE DELETE ON approvals_approvalrequest
     FOR EACH ROW EXECUTE FUNCTION vv_append_only('i34_request_never_changes');
 

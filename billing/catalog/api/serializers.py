@@ -1,0 +1,192 @@
+"""What the API of the catalog reads and writes."""
+
+from rest_framework import serializers
+
+from billing.core.aggregation import Aggregation
+from billing.core.invoice import Timing
+from billing.core.periods import Anchor, IntervalUnit
+from billing.core.pricing import MODEL_CODES
+from billing.core.tax import TaxCategory
+from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, QuantityField, TextField
+from billing.platform.api.serializers import Input, Output, Query, list_of
+
+_DEFINITION = (
+    'Decimal strings in major units. flat: {"amount"}; per_unit: {"unit_amount"}; graduated and volume: '
+    '{"tiers": [{"up_to", "unit_amount", "flat_amount"?}]}, bounds inclusive, the last null; '
+    'package: {"size", "amount", "free_units"?}.'
+)
+
+
+class MeterInput(Input):
+    """A new meter."""
+
+    code = TextField(max_length=60)
+    name = TextField(max_length=120)
+    event_type = TextField(max_length=120, help_text="Type of the usage events it reads.")
+    aggregation = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Aggregation])
+    property = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=120,
+        help_text="What is added up; leave it out for count.",
+    )
+    unit_code = TextField(required=False, max_length=3, help_text="UN/ECE recommendation 20; C62 is 'one'.")
+    allow_negative = FlagField(required=False, help_text="Whether an event may take quantity back.")
+
+
+class MeterOutput(Output):
+    """How usage events become a quantity."""
+
+    id = TextField(source="public_id")
+    code = TextField()
+    name = TextField()
+    event_type = TextField()
+    aggregation = TextField()
+    property = TextField()
+    unit_code = TextField()
+    allow_negative = FlagField()
+    created_at = InstantField()
+
+
+class ProductInput(Input):
+    """A new product."""
+
+    code = TextField(max_length=60)
+    name = TextField(max_length=120)
+
+
+class ProductOutput(Output):
+    """What revenue is reported by."""
+
+    id = TextField(source="public_id")
+    code = TextField()
+    name = TextField()
+    created_at = InstantField()
+
+
+class PriceIn(Input):
+    """One price of a plan version: a fee in advance, or, with a meter, usage in arrears."""
+
+    code = TextField(max_length=60, help_text="Code of the invoice line.")
+    name = TextField(max_length=120, help_text="Text of the invoice line.")
+    meter = TextField(
+        required=False, allow_null=True, max_length=60, help_text="Code of a meter; null for a fee."
+    )
+    model = serializers.ChoiceField(choices=[(code, code) for code in MODEL_CODES])
+    definition = serializers.DictField(help_text=_DEFINITION)
+    unit_code = TextField(required=False, max_length=3, help_text="The meter's unit unless told.")
+
+
+class PriceOutput(Output):
+    """One component of a plan version."""
+
+    id = TextField(source="public_id")
+    code = TextField()
+    name = TextField()
+    position = serializers.IntegerField()
+    meter = serializers.CharField(
+        source="meter.code", default=None, allow_null=True, help_text="Code of the meter."
+    )
+    model = TextField()
+    definition = serializers.DictField(help_text=_DEFINITION)
+    timing = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Timing])
+    unit_code = TextField()
+
+
+class PriceDetailOutput(PriceOutput):
+    """A price with what it belongs to."""
+
+    plan = TextField(source="plan_version.plan.code", help_text="Code of the plan.")
+    plan_version = PublicIdOf()
+    version = serializers.IntegerField(source="plan_version.version")
+    currency = TextField(source="plan_version.currency")
+
+
+class PlanVersionInput(Input):
+    """The next version of a plan."""
+
+    currency = TextField(max_length=3)
+    interval_unit = serializers.ChoiceField(choices=[(str(value), str(value)) for value in IntervalUnit])
+    interval_count = serializers.IntegerField(required=False, min_value=1, max_value=120)
+    anchor = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Anchor])
+    prices = list_of(PriceIn(), most=100, help_text="In the order of the invoice.")
+
+
+class PlanVersionOutput(Output):
+    """The terms of a plan. Published, they never change."""
+
+    id = TextField(source="public_id")
+    version = serializers.IntegerField()
+    currency = TextField()
+    interval_unit = TextField()
+    interval_count = serializers.IntegerField()
+    anchor = TextField()
+    created_at = InstantField()
+    published_at = InstantField(allow_null=True, help_text="Subscriptions name a published version.")
+    prices = PriceOutput(many=True)
+
+
+class PlanInput(Input):
+    """A new plan."""
+
+    code = TextField(max_length=60)
+    name = TextField(max_length=120)
+    product = TextField(max_length=60, help_text="Code of the product.")
+
+
+class PlanOutput(Output):
+    """What a customer subscribes to, with all its versions."""
+
+    id = TextField(source="public_id")
+    code = TextField()
+    name = TextField()
+    product = TextField(source="product.code", help_text="Code of the product.")
+    created_at = InstantField()
+    versions = PlanVersionOutput(many=True)
+
+
+class TaxRateInput(Input):
+    """A new tax rate."""
+
+    country = TextField(max_length=2)
+    category = serializers.ChoiceField(
+        required=False, choices=[(str(value), str(value)) for value in TaxCategory]
+    )
+    name = TextField(max_length=60, help_text="How the tax is called on documents.")
+    percent = QuantityField(allow_negative=False, help_text="19 means 19 %.")
+    valid_from = serializers.DateField()
+    valid_to = serializers.DateField(
+        required=False, allow_null=True, help_text="First day it no longer holds."
+    )
+
+
+class TaxRateOutput(Output):
+    """The tax rate of a country in a category between two days."""
+
+    id = TextField(source="public_id")
+    country = TextField()
+    category = TextField()
+    name = TextField()
+    percent = QuantityField()
+    valid_from = serializers.DateField()
+    valid_to = serializers.DateField(allow_null=True)
+
+
+class CodeQuery(Query):
+    """Which of them to list."""
+
+    code = TextField(required=False, max_length=60)
+
+
+class PriceQuery(Query):
+    """Which prices to list."""
+
+    plan = TextField(required=False, max_length=60, help_text="Code of a plan.")
+    plan_version = TextField(required=False, max_length=36, help_text="Id of a plan version.")
+    meter = TextField(required=False, max_length=60, help_text="Code of a meter.")
+
+
+class TaxRateQuery(Query):
+    """Which tax rates to list."""
+
+    country = TextField(required=False, max_length=2)

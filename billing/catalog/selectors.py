@@ -1,0 +1,85 @@
+"""Questions about what is sold."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
+from billing.core.pricing import PriceModel, parse_price
+from billing.core.tax import TaxCategory
+
+
+def meters() -> QuerySet[Meter]:
+    """All meters."""
+    return Meter.objects.all()
+
+
+def meters_by_event_type() -> Mapping[str, tuple[Meter, ...]]:
+    """For each type of usage event the meters that read it; a type that is missing is read by none."""
+    found: dict[str, tuple[Meter, ...]] = {}
+    for meter in Meter.objects.order_by("pk"):
+        found[meter.event_type] = (*found.get(meter.event_type, ()), meter)
+    return found
+
+
+def products() -> QuerySet[Product]:
+    """All products."""
+    return Product.objects.all()
+
+
+def plans() -> QuerySet[Plan]:
+    """All plans, with their versions and prices."""
+    versions = PlanVersion.objects.order_by("version").prefetch_related(
+        Prefetch("prices", Price.objects.select_related("meter").order_by("position"))
+    )
+    return Plan.objects.select_related("product").prefetch_related(Prefetch("versions", versions))
+
+
+def plan_versions() -> QuerySet[PlanVersion]:
+    """All plan versions, published or not, with their plan and prices."""
+    return PlanVersion.objects.select_related("plan__product").prefetch_related(
+        Prefetch("prices", Price.objects.select_related("meter").order_by("position"))
+    )
+
+
+def latest_published_version(*, plan_code: str) -> PlanVersion | None:
+    """The newest version of a plan that can be subscribed to; None if there is none."""
+    published = plan_versions().filter(plan__code=plan_code, published_at__isnull=False)
+    return published.order_by("-version").first()
+
+
+def prices() -> QuerySet[Price]:
+    """All prices, with their version, plan and meter."""
+    return Price.objects.select_related("plan_version__plan", "meter")
+
+
+def price_model(price: Price) -> PriceModel:
+    """The stored definition as the value that core calculates with."""
+    return parse_price(price.model, price.definition)
+
+
+def price_models(plan_version: PlanVersion) -> tuple[tuple[Price, PriceModel], ...]:
+    """The prices of a version in the order of the invoice, each with its model."""
+    ordered = plan_version.prices.select_related("meter").order_by("position")
+    return tuple((price, price_model(price)) for price in ordered)
+
+
+def tax_rates() -> QuerySet[TaxRate]:
+    """All tax rates, past and future ones too."""
+    return TaxRate.objects.all()
+
+
+def tax_rate_in_force(*, country: str, category: TaxCategory, on: date) -> TaxRate | None:
+    """The rate of a country in a category on a day; None if none is known."""
+    return _in_force(on).filter(country=country, category=category.value).first()
+
+
+def standard_rates(*, on: date) -> Mapping[str, Decimal]:
+    """Percent of the standard rate (category S) per country on a day, for `billing.core.tax.determine`."""
+    return dict(_in_force(on).filter(category=TaxCategory.S.value).values_list("country", "percent"))
+
+
+def _in_force(on: date) -> QuerySet[TaxRate]:
+    return TaxRate.objects.filter(Q(valid_to=None) | Q(valid_to__gt=on), valid_from__lte=on)

@@ -1,0 +1,123 @@
+"""`manage.py run_billing`: bill what is due, once."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import transaction
+
+from billing.core.money import format_major
+from billing.invoices import services
+from billing.invoices.models import BillRun, BillRunCustomerStatus
+from billing.invoices.tasks import BILLING_LOCK
+from billing.platform import metrics
+from billing.platform.actors import command_actor
+from billing.platform.clock import now
+from billing.platform.commands import BillingCommand, ExitCode, as_of_instant, day_or_instant, stop_signal
+from billing.platform.locks import run_lock
+from billing.platform.lookup import get_or_not_found
+from customers.models import Customer
+
+ACTOR = command_actor("run_billing")
+
+
+class Command(BillingCommand):
+    help = (
+        "Bills every customer with something due: drafts, approves, finalizes. Finishes interrupted runs first. "
+        "Running it again bills nothing twice. Mails and payments follow in the worker."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--as-of",
+            type=day_or_instant,
+            help="Bill what is due by this day (2023-12-01) or instant; now by default.",
+        )
+        parser.add_argument("--customer", help="Bill only this customer (public id or external id).")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Show what would be billed, and change nothing."
+        )
+        parser.add_argument(
+            "--review", action="store_true", help="Stop after drafting, for a person to approve."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        customer = self.find_customer(options["customer"])
+        dry_run: bool = options["dry_run"]
+        as_of = as_of_instant(options["as_of"], at=now(), may_look_ahead=dry_run)
+        with run_lock(BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time(), stop_signal() as stop:
+            if dry_run:
+                with transaction.atomic():
+                    runs = [self.bill(as_of, customer, stop, review=False, look_ahead=True)]
+                    parked = self.show(runs, dry_run=True)
+                    transaction.set_rollback(True)
+            else:
+                runs = [
+                    services.perform_bill_run(run=run, actor=ACTOR, at=now(), stop=stop)
+                    for run in services.unfinished_runs()
+                ]
+                if services.something_is_due(as_of=as_of, customer=customer) or not runs:
+                    runs.append(self.bill(as_of, customer, stop, review=options["review"]))
+                parked = self.show(runs, dry_run=False)
+        if parked:
+            raise SystemExit(ExitCode.FAILED)
+
+    def find_customer(self, reference: str | None) -> Customer | None:
+        if reference is None:
+            return None
+        by_external_id = Customer.objects.filter(external_id=reference).first()
+        return by_external_id or get_or_not_found(
+            Customer.objects.all(), kind="customer", public_id=reference
+        )
+
+    def bill(
+        self, as_of: Any, customer: Customer | None, stop: Any, *, review: bool, look_ahead: bool = False
+    ) -> BillRun:
+        run = services.start_bill_run(
+            as_of=as_of,
+            customer=customer,
+            needs_review=review,
+            may_look_ahead=look_ahead,
+            actor=ACTOR,
+            at=now(),
+        )
+        return services.perform_bill_run(run=run, actor=ACTOR, at=now(), stop=stop)
+
+    def show(self, runs: list[BillRun], *, dry_run: bool) -> int:
+        """Print the outcome; returns how many customers were parked."""
+        invoices = [
+            {
+                "id": invoice.public_id,
+                "number": None if dry_run else invoice.number,
+                "customer": invoice.customer.name,
+                "total": format_major(invoice.total_minor, invoice.currency),
+                "currency": invoice.currency,
+                "status": invoice.status,
+            }
+            for run in runs
+            for invoice in run.invoices.select_related("customer").order_by("pk")
+        ]
+        parked = [
+            {"customer": row.customer.name, "code": row.error_code, "reason": row.error_message}
+            for run in runs
+            for row in run.customers.filter(status=BillRunCustomerStatus.PARKED).select_related("customer")
+        ]
+        lines = [
+            f"{invoice['number'] or 'invoice':<18} {invoice['total']:>14} {invoice['currency']}  {invoice['customer']}"
+            for invoice in invoices
+        ]
+        lines += [f"parked: {row['customer']}: {row['reason']} [{row['code']}]" for row in parked]
+        lines.append(
+            f"{'Would bill' if dry_run else 'Billed'} {len(invoices)} invoices, {len(parked)} customers parked; "
+            + ", ".join(f"run {run.public_id} is {run.status}" for run in runs)
+        )
+        self.report(
+            "\n".join(lines),
+            {
+                "dry_run": dry_run,
+                "runs": [{"id": run.public_id, "status": run.status} for run in runs],
+                "invoices": invoices,
+                "parked": parked,
+            },
+        )
+        return len(parked)

@@ -1,0 +1,257 @@
+"""Drafting invoices: what is due of a customer becomes drafts, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from billing.activity import services as activity
+from billing.core.billing_moments import BillingMoment, billing_moment
+from billing.core.errors import BillingError, Kind
+from billing.core.events import EventName
+from billing.core.invoice import InvoiceInput, InvoiceResult, ResultLine, calculate
+from billing.core.lifecycles import InvoiceStatus
+from billing.core.tax import TaxTreatment
+from billing.invoices.charges import DueCharge, due_charges, tax_treatment
+from billing.invoices.models import BillingReason, BillRun, Invoice, InvoiceLine, InvoiceTax
+from billing.platform.actors import Actor
+from billing.subscriptions import services as subscriptions
+from billing.subscriptions.models import BilledPeriod, Subscription
+from billing.subscriptions.selectors import due_subscriptions, terms_of
+from billing.usage import selectors as usage
+from customers.models import Customer
+
+MOMENTS_MAX = 120
+"""How many moments of one subscription a run bills at most; more is taken for a mistake in its dates."""
+
+
+class TooManyMoments(BillingError):
+    """A subscription has more to bill than looks right; somebody should look at its start date."""
+
+    code = "too_many_moments"
+    kind = Kind.CONFLICT
+
+
+class InvoiceNotDraft(BillingError):
+    """Only a draft can be changed or deleted."""
+
+    code = "invoice_not_draft"
+    kind = Kind.CONFLICT
+
+
+class InvoiceNotFinalized(BillingError):
+    """Only a finalized invoice can be paid, credited or voided."""
+
+    code = "invoice_not_finalized"
+    kind = Kind.CONFLICT
+
+
+def draft_due_invoices(
+    *, customer: Customer, as_of: datetime, cutoff: datetime, actor: Actor, run: BillRun | None = None
+) -> list[Invoice]:
+    """Draft everything due of a customer up to `as_of`: one invoice per subscription and billing moment.
+
+    cutoff: usage received up to here is in; later usage goes on a later invoice. (On a test clock it is what has been
+    received by now: a clock stands still while events arrive.) Runs in the caller's transaction, which it needs: the
+    customer is locked first, so that every event received by the cut-off is committed and a second run waits. Running it again drafts nothing. Emits invoice.drafted.
+    Raises TooManyMoments, TaxUndetermined, and whatever else keeps this customer from being billed.
+    """
+    assert transaction.get_connection().in_atomic_block, "drafts are made in one transaction per customer"
+    customer = Customer.objects.select_for_update(of=("self",)).select_related("payer").get(pk=customer.pk)
+    if customer.test_clock_id is not None:
+        cutoff = usage.receipt_cutoff(customer=customer, at=as_of)
+    invoices = []
+    for subscription in due_subscriptions(customer=customer, at=as_of):
+        subscription.customer = customer
+        for _ in range(MOMENTS_MAX):
+            if subscription.next_billing_at is None or subscription.next_billing_at > as_of:
+                break
+            moment = billing_moment(terms_of(subscription), subscription.next_billing_at)
+            invoice = _draft_moment(subscription, moment, as_of, cutoff, actor, run)
+            subscriptions.advance_billing(
+                subscription=subscription, next_at=moment.next_at, actor=actor, at=as_of
+            )
+            if invoice is not None:
+                invoices.append(invoice)
+        else:
+            raise TooManyMoments(f"More than {MOMENTS_MAX} periods are due; look at the start date.")
+    return invoices
+
+
+def _draft_moment(
+    subscription: Subscription,
+    moment: BillingMoment,
+    as_of: datetime,
+    cutoff: datetime,
+    actor: Actor,
+    run: BillRun | None,
+) -> Invoice | None:
+    due = due_charges(subscription=subscription, moment=moment, cutoff=cutoff)
+    if not due:
+        return None
+    treatment = tax_treatment(
+        legal_entity=subscription.legal_entity, customer=subscription.customer, on=as_of
+    )
+    result = calculate(InvoiceInput(subscription.currency, tuple(entry.charge for entry in due), treatment))
+    invoice = _store_draft(subscription, moment, result, treatment, as_of, cutoff, run)
+    lines = _store_lines(invoice, subscription, due, result, treatment)
+    subscriptions.mark_billed(periods=_billed_periods(invoice, due, lines))
+    activity.record(
+        name=EventName.INVOICE_DRAFTED,
+        object_kind="invoice",
+        object_id=invoice.public_id,
+        customer_id=subscription.customer.public_id,
+        actor=actor,
+        at=as_of,
+        data={"total_minor": invoice.total_minor, "currency": invoice.currency},
+    )
+    return invoice
+
+
+def _store_draft(
+    subscription: Subscription,
+    moment: BillingMoment,
+    result: InvoiceResult,
+    treatment: TaxTreatment,
+    as_of: datetime,
+    cutoff: datetime,
+    run: BillRun | None,
+) -> Invoice:
+    customer = subscription.customer
+    invoice = Invoice.objects.create(
+        legal_entity=subscription.legal_entity,
+        customer=customer,
+        payer=customer.payer or customer,
+        subscription=subscription,
+        bill_run=run,
+        billing_reason=_reason(moment),
+        currency=subscription.currency,
+        status=InvoiceStatus.DRAFT,
+        usage_cutoff_at=cutoff,
+        subtotal_minor=result.subtotal_minor,
+        tax_minor=result.tax_minor,
+        total_minor=result.total_minor,
+        created_at=as_of,
+    )
+    InvoiceTax.objects.bulk_create(
+        InvoiceTax(
+            invoice=invoice,
+            tax_country=treatment.country,
+            category=subtotal.category.value,
+            percent=subtotal.percent,
+            base_minor=subtotal.base_minor,
+            tax_minor=subtotal.tax_minor,
+            exemption_code=treatment.exemption_code or "",
+            exemption_text=treatment.exemption_text or "",
+        )
+        for subtotal in result.taxes
+    )
+    return invoice
+
+
+def _reason(moment: BillingMoment) -> BillingReason:
+    if moment.ended is None:
+        return BillingReason.SUBSCRIPTION_CREATE
+    return BillingReason.SUBSCRIPTION_CYCLE if moment.starting else BillingReason.SUBSCRIPTION_CANCEL
+
+
+def _store_lines(
+    invoice: Invoice,
+    subscription: Subscription,
+    due: Sequence[DueCharge],
+    result: InvoiceResult,
+    treatment: TaxTreatment,
+) -> list[InvoiceLine]:
+    zone = ZoneInfo(subscription.time_zone)
+    product_code = subscription.plan_version.plan.product.code
+    return InvoiceLine.objects.bulk_create(
+        _line(invoice, position, entry, line, treatment, zone, product_code)
+        for position, (entry, line) in enumerate(zip(due, result.lines, strict=True), start=1)
+    )
+
+
+def _line(
+    invoice: Invoice,
+    position: int,
+    entry: DueCharge,
+    line: ResultLine,
+    treatment: TaxTreatment,
+    zone: ZoneInfo,
+    product_code: str,
+) -> InvoiceLine:
+    return InvoiceLine(
+        invoice=invoice,
+        item=entry.item,
+        position=position,
+        code=line.code,
+        description=line.description,
+        kind=line.kind.value,
+        timing=line.timing.value,
+        product_code=product_code,
+        meter_code=line.meter_code or "",
+        quantity=line.quantity,
+        unit_code=line.unit_code,
+        unit_amount=line.unit_amount,
+        amount_minor=line.amount_minor,
+        service_start_at=line.period.start,
+        service_end_at=line.period.end,
+        service_start_on=line.period.start_on(zone),
+        service_last_on=line.period.last_on(zone),
+        tax_category=treatment.category.value,
+        tax_percent=treatment.percent,
+        working=line.working,
+    )
+
+
+def _billed_periods(
+    invoice: Invoice, due: Sequence[DueCharge], lines: Sequence[InvoiceLine]
+) -> list[BilledPeriod]:
+    return [
+        BilledPeriod(
+            item=entry.item,
+            reason=entry.reason,
+            start_at=entry.charge.period.start,
+            end_at=entry.charge.period.end,
+            received_after=entry.received_after,
+            received_until=entry.received_until,
+            invoice_id=invoice.public_id,
+            line_id=line.public_id,
+        )
+        for entry, line in zip(due, lines, strict=True)
+    ]
+
+
+@transaction.atomic
+def delete_draft(*, invoice_id: str, actor: Actor, at: datetime) -> None:
+    """Throw a draft away; what it billed is due again and comes with the next run.
+
+    Locks customer and invoice. Raises InvoiceNotDraft for anything issued.
+    """
+    invoice = lock_invoice(invoice_id)
+    if invoice.status != InvoiceStatus.DRAFT:
+        raise InvoiceNotDraft(f"Invoice {invoice.number} is {invoice.status}; only a draft is deleted.")
+    subscriptions.release_billed_periods(invoice_id=invoice.public_id, at=at)
+    activity.record(
+        name=EventName.INVOICE_DELETED,
+        object_kind="invoice",
+        object_id=invoice.public_id,
+        customer_id=invoice.customer.public_id,
+        actor=actor,
+        at=at,
+        data={"total_minor": invoice.total_minor, "currency": invoice.currency},
+    )
+    invoice.lines.all().delete()
+    invoice.taxes.all().delete()
+    invoice.delete()
+
+
+def lock_invoice(invoice_id: str) -> Invoice:
+    """Lock the customer, then the invoice, and return it with what its services need."""
+    found = Invoice.objects.only("customer_id").get(public_id=invoice_id)
+    Customer.objects.select_for_update().get(pk=found.customer_id)
+    return (
+        Invoice.objects.select_for_update(of=("self",))
+        .select_related("customer", "payer", "legal_entity", "subscription__plan_version__plan__product")
+        .get(public_id=invoice_id)
+    )

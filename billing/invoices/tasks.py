@@ -1,0 +1,55 @@
+"""Background work on documents. Each task is safe to run twice; its service says by what means."""
+
+from celery import shared_task
+
+from billing.invoices import services
+from billing.invoices.models import CreditNote, Invoice
+from billing.platform import metrics
+from billing.platform.actors import task_actor
+from billing.platform.clock import now
+from billing.platform.locks import RunInProgress, run_lock
+
+BILLING_LOCK = "run_billing"
+"""The advisory lock that run_billing takes, as a command and as a task."""
+
+
+@shared_task(name="invoices.render_invoice", ignore_result=True)
+def render_invoice(invoice_id: str) -> None:
+    """Render and store an invoice's documents; the first rendering is kept."""
+    services.render_document(
+        document=Invoice.objects.select_related("legal_entity", "customer").get(public_id=invoice_id)
+    )
+
+
+@shared_task(name="invoices.render_credit_note", ignore_result=True)
+def render_credit_note(credit_note_id: str) -> None:
+    """Render and store a credit note's documents; the first rendering is kept."""
+    credit_notes = CreditNote.objects.select_related("legal_entity", "customer")
+    services.render_document(document=credit_notes.get(public_id=credit_note_id))
+
+
+@shared_task(name="invoices.send_mail", ignore_result=True)
+def send_mail(mail_id: str) -> None:
+    """Send one queued mail; a sent one is left alone."""
+    services.send_mail(mail_id=mail_id, actor=task_actor("invoices.send_mail"), at=now())
+
+
+@shared_task(name="invoices.send_due_mails", ignore_result=True)
+def send_due_mails() -> int:
+    """Send mails whose next try is due; rows are locked, sent ones left alone."""
+    return len(services.send_due_mails(actor=task_actor("invoices.send_due_mails"), at=now()))
+
+
+@shared_task(name="invoices.run_billing", ignore_result=True)
+def run_billing() -> None:
+    """Finish interrupted runs, then bill what is due. One at a time by advisory lock; periods are billed once."""
+    actor = task_actor("invoices.run_billing")
+    try:
+        with run_lock(BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time():
+            for run in services.unfinished_runs():
+                services.perform_bill_run(run=run, actor=actor, at=now())
+            if services.something_is_due(as_of=now()):
+                run = services.start_bill_run(as_of=now(), actor=actor, at=now())
+                services.perform_bill_run(run=run, actor=actor, at=now())
+    except RunInProgress:
+        return

@@ -1,0 +1,1 @@
+"""Read-only questions over everything below: reconciliation today, statements and ageing when they come."""

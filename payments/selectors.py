@@ -1,0 +1,54 @@
+"""Questions about money: methods, payments, what is to be collected or checked, what is unapplied."""
+
+from datetime import datetime
+
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from billing.invoices.models import Invoice
+from customers.models import Customer, LegalEntity
+from payments.models import (
+    LIVE_PAYMENT_STATUSES,
+    RECEIVED_PAYMENT_STATUSES,
+    CollectionSchedule,
+    Payment,
+    PaymentMethod,
+)
+
+
+def payments_visible_to(*, customer_id: int | None) -> QuerySet[Payment]:
+    """All payments, or those of one customer, newest first."""
+    payments = Payment.objects.select_related("customer", "invoice", "method", "legal_entity").order_by("-id")
+    return payments if customer_id is None else payments.filter(customer_id=customer_id)
+
+
+def default_method(*, customer: Customer) -> PaymentMethod | None:
+    """The method by which a customer is charged, if there is one."""
+    return PaymentMethod.objects.filter(customer=customer, is_default=True, detached_at=None).first()
+
+
+def live_attempt(*, invoice: Invoice) -> Payment | None:
+    """The attempt on an invoice that may still succeed, if there is one (I16)."""
+    return Payment.objects.filter(invoice=invoice, kind="provider", status__in=LIVE_PAYMENT_STATUSES).first()
+
+
+def due_collections(*, at: datetime) -> QuerySet[CollectionSchedule]:
+    """Invoices whose next attempt is due; for customers on a test clock, by that clock."""
+    own_now = Coalesce(F("invoice__customer__test_clock__now_at"), at)
+    return CollectionSchedule.objects.filter(next_attempt_at__lte=own_now).order_by("next_attempt_at", "pk")
+
+
+def payments_to_check(*, at: datetime) -> QuerySet[Payment]:
+    """Attempts without a final answer that the gateway is to be asked about; clocks as above."""
+    own_now = Coalesce(F("customer__test_clock__now_at"), at)
+    return Payment.objects.filter(check_at__lte=own_now, status__in=LIVE_PAYMENT_STATUSES).order_by(
+        "check_at", "pk"
+    )
+
+
+def unapplied_minor(*, legal_entity: LegalEntity) -> int:
+    """Money received and neither allocated nor paid back: the unapplied cash account's control. Minor units."""
+    sums = Payment.objects.filter(legal_entity=legal_entity, status__in=RECEIVED_PAYMENT_STATUSES).aggregate(
+        amount=Sum("amount_minor"), allocated=Sum("allocated_minor"), refunded=Sum("unapplied_refunded_minor")
+    )
+    return int((sums["amount"] or 0) - (sums["allocated"] or 0) - (sums["refunded"] or 0))

@@ -1,0 +1,18 @@
+"""The verbs of money: methods, collecting, receipts, allocations, refunds, asking gateways."""
+
+from payments.services.allocations import allocate_payment, reverse_allocation
+from payments.services.collecting import check_payment, collect_invoice, schedule_collection
+from payments.services.methods import add_payment_method
+from payments.services.receipts import record_manual_payment
+from payments.services.refunds import refund_payment
+
+__all__ = [
+    "add_payment_method",
+    "allocate_payment",
+    "check_payment",
+    "collect_invoice",
+    "record_manual_payment",
+    "refund_payment",
+    "reverse_allocation",
+    "schedule_collection",
+]

@@ -1,0 +1,44 @@
+"""Payment methods of customers."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing.activity import services as activity
+from billing.core.events import EventName
+from billing.platform.actors import Actor
+from customers.models import Customer
+from payments.gateways import gateway
+from payments.models import PaymentMethod
+
+
+@transaction.atomic
+def add_payment_method(
+    *, customer: Customer, gateway_code: str, gateway_ref: str, label: str, actor: Actor, at: datetime
+) -> PaymentMethod:
+    """Store a method the gateway knows, and make it the customer's default.
+
+    gateway_ref: the gateway's id of it; no card number is accepted. Locks the customer. Raises UnknownGateway.
+    Emits payment_method.created.
+    """
+    gateway(gateway_code)
+    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
+    method = PaymentMethod.objects.create(
+        customer=customer,
+        gateway=gateway_code,
+        gateway_ref=gateway_ref,
+        label=label,
+        is_default=True,
+        created_at=at,
+    )
+    activity.record(
+        name=EventName.PAYMENT_METHOD_CREATED,
+        object_kind="payment_method",
+        object_id=method.public_id,
+        customer_id=customer.public_id,
+        actor=actor,
+        at=at,
+        data={"gateway": gateway_code, "label": label},
+    )
+    return method

@@ -1,0 +1,85 @@
+"""`manage.py run`: everything starts behind one address and ends together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.valueverse.commands import ROOT, clean_environment, manage
+from valueverse.embedded import process, servers
+from valueverse.supervisor import running_pid
+
+START_SECONDS = 60
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "var"
+    manage("servers", "stop", VV_VAR_DIR=str(tmp_path / "var"))
+    servers.stop(tmp_path / "var")
+
+
+def start(var: Path, port: int) -> "subprocess.Popen[str]":
+    """`manage.py run`, once it says that it is ready."""
+    child = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "run", "--port", str(port)],
+        env=clean_environment(VV_VAR_DIR=str(var)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith("Ready: "):
+            return child
+    raise AssertionError(f"ended with {child.wait()} before it was ready")
+
+
+def status(port: int, address: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{address}", timeout=5) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_one_command_serves_the_product_and_stop_ends_all_of_it(var: Path) -> None:
+    port = process.free_port(None)
+    run = start(var, port)
+    started = children(run.pid)
+    assert len(started) == 3
+    assert process.wait_until(lambda: status(port, "/health/ready") == 200, seconds=START_SECONDS)
+    assert status(port, "/health/startup") == 200
+    assert status(port, "/admin/login/") == 200
+
+    again = manage("run", "--port", str(port), VV_VAR_DIR=str(var))
+    assert again.returncode == 1
+    assert f"port {port} is taken" in again.stderr
+
+    assert manage("servers", "stop", VV_VAR_DIR=str(var)).stdout == "stopped: run, postgres, valkey\n"
+    assert run.wait(timeout=30) == 0
+    assert not any(process.is_alive(pid, marker="") for pid in started)
+
+
+def test_after_kill_9_stop_still_finds_what_was_left(var: Path) -> None:
+    port = process.free_port(None)
+    run = start(var, port)
+    started = children(run.pid)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    time.sleep(0.2)
+    assert running_pid(var) is None
+    assert any(process.is_alive(pid, marker="") for pid in started)
+    assert manage("servers", "stop", VV_VAR_DIR=str(var)).stdout.startswith("stopped: run")
+    assert not any(process.is_alive(pid, marker="") for pid in started)

@@ -1,0 +1,99 @@
+"""The moving part of the story, step by step. Every step may be repeated: what is done already is found done."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.invoices import services as invoices
+from billing.platform.clock import now
+from billing.platform.locks import run_lock
+from billing.usage.models import UsageEvent
+from customers import services as customers
+from customers.models import ApiKey, Customer, LegalEntity
+from customers.selectors import now_for
+from payments.tasks import collect_due
+from valueverse.closing import close_month
+from valueverse.demo.sender import send_events, trace_events, web_server
+from valueverse.demo.story import ACTOR, BUYERS, EVENT_TYPE, NOVEMBER_END, Story
+from valueverse.outbox import drain_outbox
+
+KEY_NAME = "demo"
+SCOPES = (
+    *("catalog:read", "customers:read", "customers:write", "usage:read", "usage:write", "subscriptions:read"),
+    *(
+        "subscriptions:write",
+        "invoices:read",
+        "invoices:write",
+        "payments:read",
+        "payments:write",
+        "clocks:write",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of the usage sent in this run."""
+
+    verdicts: Counter[str]
+
+
+def make_api_key() -> str:
+    """A new key for the demo's integrator; those of earlier runs end. Returns the secret, which is shown once."""
+    for key in ApiKey.objects.filter(name=KEY_NAME, revoked_at=None):
+        customers.revoke_api_key(key_id=key.public_id, actor=ACTOR, at=now())
+    return customers.create_api_key(name=KEY_NAME, scopes=SCOPES, actor=ACTOR, at=now()).secret
+
+
+def advance_clock(story: Story, to: datetime) -> None:
+    """Move the test clock on, unless it is past that already."""
+    story.clock.refresh_from_db()
+    if story.clock.now_at < to:
+        customers.advance_test_clock(clock=story.clock, to=to, actor=ACTOR, at=now())
+
+
+def bill(story: Story) -> None:
+    """Run billing over what is due, then everything that follows: documents, mails, payments."""
+    with run_lock("run_billing"):
+        for run in invoices.unfinished_runs():
+            invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
+        if invoices.something_is_due(as_of=now()):
+            run = invoices.start_bill_run(as_of=now(), actor=ACTOR, at=now())
+            invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
+    drain_outbox()
+    collect_again()
+
+
+def collect_again() -> None:
+    """Make the collection attempts that are due by now, and what follows from them."""
+    collect_due()
+    drain_outbox()
+
+
+def send_usage(*, secret: str, limit: int | None, progress: Callable[[int], None]) -> Sent:
+    """Send the trace files through the real web server; the endpoint's verdicts, counted."""
+    verdicts: Counter[str] = Counter()
+    with web_server() as port:
+        for buyer in BUYERS:
+            customer = Customer.objects.get(external_id=buyer.external_id)
+            events = trace_events(
+                buyer.file, customer_id=customer.public_id, event_type=EVENT_TYPE, limit=limit
+            )
+            verdicts += send_events(events, port=port, secret=secret, progress=progress)
+    return Sent(verdicts)
+
+
+def close_november(seller: LegalEntity) -> None:
+    """Accrue November's usage, release its fees, check the books and close the month."""
+    customer = Customer.objects.filter(legal_entity=seller).select_related("test_clock").first()
+    at = now_for(customer) if customer else now()
+    close_month(legal_entity=seller, month_on=NOVEMBER_END.replace(day=1), actor=ACTOR, at=at)
+    drain_outbox()
+
+
+def stored_events() -> int:
+    """How many usage events of the story the installation holds."""
+    return UsageEvent.objects.filter(
+        customer__external_id__in=[buyer.external_id for buyer in BUYERS]
+    ).count()

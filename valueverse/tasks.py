@@ -1,0 +1,23 @@
+"""Tasks of the wiring: the relay of the outbox and the hash chain of the activity."""
+
+from celery import current_app, shared_task
+
+from billing.activity import services as activity
+from valueverse.reactions import REACTIONS
+
+
+def queue_task(task_name: str, object_id: str) -> None:
+    """Hand a task to the workers by its name."""
+    current_app.send_task(task_name, args=[object_id])
+
+
+@shared_task(name="valueverse.relay_outbox", ignore_result=True)
+def relay_outbox() -> int:
+    """Queue what follows from recorded events. Safe to run twice: rows are marked in the transaction that queues."""
+    return activity.relay(reactions=REACTIONS, queue=queue_task)
+
+
+@shared_task(name="valueverse.chain_activity", ignore_result=True)
+def chain_activity() -> int:
+    """Chain the hashes of new activity. Safe to run twice: one chainer at a time, each row once."""
+    return activity.chain()
