@@ -71,7 +71,8 @@ def committed_db(
 @pytest.fixture(autouse=True)
 def empty_redis(request: pytest.FixtureRequest) -> None:
     """Tests with a database begin with an empty Redis: no throttle counter or queued task of another test."""
-    if {"db", "committed_db"} & set(request.fixturenames):
+    marked = request.node.get_closest_marker("django_db") is not None
+    if marked or {"db", "committed_db"} & set(request.fixturenames):
         client = redis.Redis.from_url(settings.REDIS_URL)
         client.flushdb()
         client.close()

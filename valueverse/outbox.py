@@ -1,5 +1,7 @@
 """Running what follows from events in this very process, for commands that must be done when they end."""
 
+from collections.abc import Callable
+
 from celery import current_app
 
 from billing.activity import services as activity
@@ -17,9 +19,7 @@ def drain_outbox() -> int:
     done = 0
     for _ in range(ROUNDS_MAX):
         queued: list[tuple[str, str]] = []
-        relayed = activity.relay(
-            reactions=REACTIONS, queue=lambda task_name, object_id: queued.append((task_name, object_id))
-        )
+        relayed = activity.relay(reactions=REACTIONS, queue=_adding_to(queued))
         for task_name, object_id in queued:
             current_app.tasks[task_name](object_id)
         done += len(queued)
@@ -28,3 +28,7 @@ def drain_outbox() -> int:
                 pass
             return done
     raise RuntimeError("the outbox does not come to an end")
+
+
+def _adding_to(queued: list[tuple[str, str]]) -> Callable[[str, str], None]:
+    return lambda task_name, object_id: queued.append((task_name, object_id))

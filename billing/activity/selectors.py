@@ -14,4 +14,7 @@ def activity_of(*, object_id: str) -> QuerySet[Activity]:
 
 def oldest_undispatched_at() -> datetime | None:
     """When the oldest row was recorded that the relay has not dispatched; None if there is none."""
-    return Activity.objects.filter(dispatched_at=None).aggregate(oldest=Min("recorded_at"))["oldest"]
+    oldest: datetime | None = Activity.objects.filter(dispatched_at=None).aggregate(at=Min("recorded_at"))[
+        "at"
+    ]
+    return oldest

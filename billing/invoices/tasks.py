@@ -9,9 +9,6 @@ from billing.platform.actors import task_actor
 from billing.platform.clock import now
 from billing.platform.locks import RunInProgress, run_lock
 
-BILLING_LOCK = "run_billing"
-"""The advisory lock that run_billing takes, as a command and as a task."""
-
 
 @shared_task(name="invoices.render_invoice", ignore_result=True)
 def render_invoice(invoice_id: str) -> None:
@@ -45,7 +42,7 @@ def run_billing() -> None:
     """Finish interrupted runs, then bill what is due. One at a time by advisory lock; periods are billed once."""
     actor = task_actor("invoices.run_billing")
     try:
-        with run_lock(BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time():
+        with run_lock(services.BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time():
             for run in services.unfinished_runs():
                 services.perform_bill_run(run=run, actor=actor, at=now())
             if services.something_is_due(as_of=now()):

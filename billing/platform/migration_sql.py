@@ -26,7 +26,7 @@ def revoke_from_application(*tables: str, privileges: str = "UPDATE, DELETE, TRU
     """
 
     def revoke(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        role = settings.DATABASES["default"]["USER"]
+        role = str(settings.DATABASES["default"]["USER"])
         with schema_editor.connection.cursor() as cursor:
             cursor.execute("SELECT current_user")
             if cursor.fetchone() == (role,):

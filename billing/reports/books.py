@@ -48,7 +48,7 @@ def _sql(query: str) -> Callable[[], list[str]]:
 
 
 def _control(role: str, sign: int, expected: str) -> Callable[[], list[str]]:
-    """Compare a role's balance per legal entity with what documents say; `expected` yields (legal_entity_id, amount)."""
+    """Compare a role's balance per legal entity with the documents; `expected` yields (legal_entity_id, amount)."""
     return _sql(f"""
         SELECT entity.name AS legal_entity, coalesce(book.balance, 0) AS booked, coalesce(fact.amount, 0) AS expected
         FROM customers_legalentity entity

@@ -19,7 +19,7 @@ LINE_BYTES_MAX = 256 * 1024
 JOINED_LINES_MAX = 50
 """How many lines one quoted value may span. An unclosed quote must not swallow the rest of the file."""
 
-_SHOWN_MAX = 2000  # of an endless line; the file still holds the rest
+_SHOWN_MAX = 2000  # of an endless row; the file still holds the rest
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?")
 
 
@@ -91,7 +91,7 @@ class CsvFile:
             text = line.text()
             if text.count('"') % 2 and (joined := self._joined(text)) is not None:
                 text, values = joined
-                return Row(number, line.number, text.rstrip("\r\n"), values)
+                return Row(number, line.number, text[:_SHOWN_MAX].rstrip("\r\n"), values)
             return Row(number, line.number, shown, self._values(text))
         except UnicodeDecodeError as error:
             return Row(number, line.number, shown, None, f"not UTF-8 at byte {error.start + 1} of the line")

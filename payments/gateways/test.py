@@ -39,7 +39,7 @@ class TestMethod(StrEnum):
     DECLINES_ONCE = "test_declines_once"
     TIMES_OUT_AFTER_SUCCESS = "test_times_out_after_success"
 
-    __test__ = False  # type: ignore[misc]  # pytest: not a test class
+    __test__ = False  # pytest: not a test class
 
 
 class TestGateway:

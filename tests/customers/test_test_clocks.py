@@ -44,7 +44,7 @@ def test_live_entity_has_no_test_clocks(client: APIClient) -> None:
     live = factories.legal_entity(is_test=False)
     asked = {"name": "Story", "legal_entity": live.public_id, "now_at": DECEMBER}
     assert_problem(client.post(ADDRESS, asked), 409, "test_clock_needs_test_entity", field="legal_entity")
-    with pytest.raises(IntegrityError, match="test entity|marked as test"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="marked as test"), transaction.atomic():
         TestClock.objects.create(
             name="Story", legal_entity=live, now_at=factories.START, created_at=factories.START
         )

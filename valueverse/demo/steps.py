@@ -55,7 +55,7 @@ def advance_clock(story: Story, to: datetime) -> None:
 
 def bill(story: Story) -> None:
     """Run billing over what is due, then everything that follows: documents, mails, payments."""
-    with run_lock("run_billing"):
+    with run_lock(invoices.BILLING_LOCK):
         for run in invoices.unfinished_runs():
             invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
         if invoices.something_is_due(as_of=now()):

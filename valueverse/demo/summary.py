@@ -12,6 +12,11 @@ from billing.ledger.selectors import trial_balance
 from customers.models import LegalEntity
 
 
+def total_text(invoices: list[Invoice], currency: str) -> str:
+    """The sum of the invoices as a decimal string."""
+    return format_major(sum(invoice.total_minor for invoice in invoices), currency)
+
+
 def demo_invoices(seller: LegalEntity) -> list[Invoice]:
     """The seller's issued invoices, in the order of their numbers."""
     found = Invoice.objects.filter(legal_entity=seller).exclude(status="draft").select_related("customer")

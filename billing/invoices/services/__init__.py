@@ -6,6 +6,7 @@ from billing.invoices.services.issuing import finalize_invoice
 from billing.invoices.services.mails import resend_document, send_due_mails, send_mail
 from billing.invoices.services.rendering import render_document
 from billing.invoices.services.runs import (
+    BILLING_LOCK,
     approve_bill_run,
     cancel_bill_run,
     perform_bill_run,
@@ -17,6 +18,7 @@ from billing.invoices.services.runs import (
 from billing.invoices.services.voiding import void_invoice
 
 __all__ = [
+    "BILLING_LOCK",
     "approve_bill_run",
     "cancel_bill_run",
     "cancel_invoice",

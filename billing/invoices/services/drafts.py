@@ -52,9 +52,10 @@ def draft_due_invoices(
 ) -> list[Invoice]:
     """Draft everything due of a customer up to `as_of`: one invoice per subscription and billing moment.
 
-    cutoff: usage received up to here is in; later usage goes on a later invoice. (On a test clock it is what has been
-    received by now: a clock stands still while events arrive.) Runs in the caller's transaction, which it needs: the
-    customer is locked first, so that every event received by the cut-off is committed and a second run waits. Running it again drafts nothing. Emits invoice.drafted.
+    cutoff: usage received up to here is in; later usage goes on a later invoice. (On a test clock it is what has
+    been received by now: a clock stands still while events arrive.) Runs in the caller's transaction, which it needs:
+    the customer is locked first, so that every event received by the cut-off is committed and a second run waits.
+    Running it again drafts nothing. Emits invoice.drafted.
     Raises TooManyMoments, TaxUndetermined, and whatever else keeps this customer from being billed.
     """
     assert transaction.get_connection().in_atomic_block, "drafts are made in one transaction per customer"

@@ -28,6 +28,9 @@ CHUNK = 50
 NO_CURRENCY = "XXX"
 """ISO 4217: 'no currency', for the approval of a run that found nothing to bill."""
 
+BILLING_LOCK = "run_billing"
+"""The advisory lock of billing, taken by the command and by the task: one of them at a time."""
+
 RESUMABLE = (BillRunStatus.GENERATING, BillRunStatus.APPROVED, BillRunStatus.FINALIZING)
 
 Stop = Callable[[], bool]
@@ -226,7 +229,7 @@ def _claim(ids: list[int], status: BillRunCustomerStatus) -> list[BillRunCustome
 
 
 def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, actor: Actor) -> None:
-    """One customer in a transaction of its own; what keeps it from being billed is written down, and the run goes on."""
+    """One customer in a transaction of its own; what keeps it from being billed is noted, and the run goes on."""
     try:
         with transaction.atomic():
             for row in _claim([row_id], status):

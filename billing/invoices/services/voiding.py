@@ -45,9 +45,7 @@ def void_invoice(*, invoice_id: str, reason: str, actor: Actor, at: datetime) ->
         raise InvoiceNotFinalized("A draft has no number to void; delete it instead.")
     _refuse_seen(invoice)
     _stop_mails(invoice)
-    entry = ledger.entry_of_fact(source_type="invoice", source_id=invoice.public_id, purpose="issue")
-    if entry is not None:
-        _reverse(invoice, entry, actor, at)
+    _reverse_entries(invoice, actor, at)
     subscriptions.release_billed_periods(invoice_id=invoice.public_id, at=at)
     invoice.status, invoice.voided_at, invoice.void_reason = InvoiceStatus.VOIDED, at, reason
     invoice.save(update_fields=["status", "voided_at", "void_reason"])
@@ -89,8 +87,11 @@ def _stop_mails(invoice: Invoice) -> None:
         mail.save()
 
 
-def _reverse(invoice: Invoice, entry: ledger.JournalEntry, actor: Actor, at: datetime) -> None:
+def _reverse_entries(invoice: Invoice, actor: Actor, at: datetime) -> None:
     """The reversal bears the date of the entry: the month of a voided invoice shows it not at all."""
+    entry = ledger.entry_of_fact(source_type="invoice", source_id=invoice.public_id, purpose="issue")
+    if entry is None:
+        return
     ledger.reverse_entry(
         entry=entry,
         accounting_on=entry.accounting_on,

@@ -1,13 +1,15 @@
 """Reading JSON strictly."""
 
-import codecs
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class StrictJSONParser(JSONParser):
@@ -17,12 +19,13 @@ class StrictJSONParser(JSONParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
-            return json.load(
-                codecs.getreader("utf-8")(stream),
-                parse_float=_finite,
-                parse_constant=_refuse,
-                object_pairs_hook=_unique_names,
+            text = bytes(stream.read()).decode("utf-8")
+            data = json.loads(
+                text, parse_float=_finite, parse_constant=_refuse, object_pairs_hook=_unique_names
             )
+            if _SURROGATE.search(text):  # pairs are characters, halves are nothing: only encoding tells
+                json.dumps(data, ensure_ascii=False).encode("utf-8")
+            return data
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
         except ValueError as error:  # bad JSON, bad UTF-8, absurdly long numbers

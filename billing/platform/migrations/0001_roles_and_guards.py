@@ -14,7 +14,7 @@ from billing.platform.migration_sql import sql_beside
 
 
 def grant_to_application(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    role = settings.DATABASES["default"]["USER"]
+    role = str(settings.DATABASES["default"]["USER"])
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         if cursor.fetchone() == (role,):

@@ -1,9 +1,10 @@
 """`manage.py close_period`: recognize a month, check the books, close it."""
 
+from argparse import ArgumentParser
 from datetime import date, timedelta
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.db import transaction
 
 from billing.core.money import format_major
@@ -25,7 +26,7 @@ class Command(BillingCommand):
         "period for good. Prints the trial balance. Repeating it changes nothing."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("month", type=month_of, help="The month to close, as 2023-11.")
         parser.add_argument("--legal-entity", help="Public id of the seller; needed if there are several.")

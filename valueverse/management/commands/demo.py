@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -44,7 +45,7 @@ class Command(BillingCommand):
         "The last line of standard output is one JSON object."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--limit", type=int, help="Send only the first N requests of each file.")
         parser.add_argument("--reset", action="store_true", help="Drop and recreate the database first.")
@@ -136,14 +137,13 @@ class Command(BillingCommand):
         days = {"30 Nov, closed": NOVEMBER_END, "1 Dec, all paid": DECEMBER_FIRST}
         if not self.as_json:
             self.stdout.write("\n".join(self.text(story, invoices, paths, days, sent, password, secret)))
-        total_minor = sum(invoice.total_minor for invoice in invoices)
         self.stdout.write(
             json.dumps(
                 {
                     "events": steps.stored_events(),
                     "duplicates": sent.verdicts["duplicate"],
                     "invoices": [summary.invoice_json(invoice) for invoice in invoices],
-                    "total": summary.format_major(total_minor, story.seller.accounting_currency),
+                    "total": summary.total_text(invoices, story.seller.accounting_currency),
                     "currency": story.seller.accounting_currency,
                     "trial_balance": {
                         day.isoformat(): summary.books_json(story.seller, day) for day in days.values()

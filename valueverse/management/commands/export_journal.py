@@ -2,11 +2,11 @@
 
 import csv
 import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-from django.core.management.base import CommandParser
+from typing import Any, TextIO
 
 from billing.ledger.selectors import JOURNAL_COLUMNS, journal_rows
 from billing.platform.commands import BillingCommand
@@ -18,7 +18,7 @@ from valueverse.closing import month_of, next_month
 class Command(BillingCommand):
     help = "Writes the journal of a month, one posting a row, amounts signed with debit positive, as CSV."
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("month", type=month_of, help="The month, as 2023-11.")
         parser.add_argument("--legal-entity", required=True, help="Public id of the seller.")
@@ -37,10 +37,11 @@ class Command(BillingCommand):
             count = self.write(file, rows)
         self.report(f"{count} postings written to {options['output']}", {"postings": count})
 
-    def write(self, file: Any, rows: Any) -> int:
+    def write(self, file: TextIO, rows: Iterable[tuple[str, ...]]) -> int:
         writer = csv.writer(file)
         writer.writerow(JOURNAL_COLUMNS)
         count = 0
-        for count, row in enumerate(rows, start=1):
+        for row in rows:
             writer.writerow(row)
+            count += 1
         return count

@@ -1,14 +1,13 @@
 """`manage.py run_billing`: bill what is due, once."""
 
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandParser
 from django.db import transaction
 
 from billing.core.money import format_major
 from billing.invoices import services
 from billing.invoices.models import BillRun, BillRunCustomerStatus
-from billing.invoices.tasks import BILLING_LOCK
 from billing.platform import metrics
 from billing.platform.actors import command_actor
 from billing.platform.clock import now
@@ -26,7 +25,7 @@ class Command(BillingCommand):
         "Running it again bills nothing twice. Mails and payments follow in the worker."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
             "--as-of",
@@ -45,7 +44,11 @@ class Command(BillingCommand):
         customer = self.find_customer(options["customer"])
         dry_run: bool = options["dry_run"]
         as_of = as_of_instant(options["as_of"], at=now(), may_look_ahead=dry_run)
-        with run_lock(BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time(), stop_signal() as stop:
+        with (
+            run_lock(services.BILLING_LOCK),
+            metrics.RUN_DURATION.labels(run="billing").time(),
+            stop_signal() as stop,
+        ):
             if dry_run:
                 with transaction.atomic():
                     runs = [self.bill(as_of, customer, stop, review=False, look_ahead=True)]
@@ -56,7 +59,7 @@ class Command(BillingCommand):
                     services.perform_bill_run(run=run, actor=ACTOR, at=now(), stop=stop)
                     for run in services.unfinished_runs()
                 ]
-                if services.something_is_due(as_of=as_of, customer=customer) or not runs:
+                if services.something_is_due(as_of=as_of, customer=customer):
                     runs.append(self.bill(as_of, customer, stop, review=options["review"]))
                 parked = self.show(runs, dry_run=False)
         if parked:
@@ -109,7 +112,7 @@ class Command(BillingCommand):
         lines += [f"parked: {row['customer']}: {row['reason']} [{row['code']}]" for row in parked]
         lines.append(
             f"{'Would bill' if dry_run else 'Billed'} {len(invoices)} invoices, {len(parked)} customers parked; "
-            + ", ".join(f"run {run.public_id} is {run.status}" for run in runs)
+            + (", ".join(f"run {run.public_id} is {run.status}" for run in runs) or "nothing was due")
         )
         self.report(
             "\n".join(lines),

@@ -1,11 +1,11 @@
 """`manage.py recognize_revenue`: release fees and accrue usage by the month of the service."""
 
+from argparse import ArgumentParser
 from contextlib import nullcontext
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.management.base import CommandParser
 from django.db import transaction
 
 from billing.core.money import format_major
@@ -27,7 +27,7 @@ class Command(BillingCommand):
         "legal entity. Running it again recognizes nothing twice."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
             "--as-of", type=date.fromisoformat, help="Last day of service to recognize; yesterday by default."
@@ -48,11 +48,15 @@ class Command(BillingCommand):
                 LegalEntity.objects.all(), kind="legal_entity", public_id=options["legal_entity"]
             )
             entities = [found]
-        with run_lock("recognize_revenue"), metrics.RUN_DURATION.labels(run="recognition").time():
-            with transaction.atomic() if options["dry_run"] else nullcontext():
-                results = [self.recognize(entity, options["as_of"], customer) for entity in entities]
-                if options["dry_run"]:
-                    transaction.set_rollback(True)
+        rolled_back = transaction.atomic() if options["dry_run"] else nullcontext()
+        with (
+            run_lock("recognize_revenue"),
+            metrics.RUN_DURATION.labels(run="recognition").time(),
+            rolled_back,
+        ):
+            results = [self.recognize(entity, options["as_of"], customer) for entity in entities]
+            if options["dry_run"]:
+                transaction.set_rollback(True)
         lines = [
             f"{row['legal_entity']}: {row['slices']} slices {row['released']}, {row['accruals']} accruals "
             f"{row['accrued']} {row['currency']} as of {row['as_of']}"
