@@ -18,8 +18,8 @@ from billing.invoices.models import (
 )
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
 
-_DOCUMENT_COLUMNS = ["number", "customer", "status", "issued_on", "total_minor", "currency", "legal_entity"]
-_LINE_FIELDS = ["position", "code", "description", "quantity", "unit_amount", "amount_minor", "tax_percent"]
+_DOCUMENT_COLUMNS = ("number", "customer", "status", "issued_on", "total_minor", "currency", "legal_entity")
+_LINE_FIELDS = ("position", "code", "description", "quantity", "unit_amount", "amount_minor", "tax_percent")
 
 
 class InvoiceLineInline(ReadOnlyInline):
@@ -55,7 +55,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
 @admin.register(CreditNote)
 class CreditNoteAdmin(ReadOnlyAdmin):
-    list_display = [*_DOCUMENT_COLUMNS, "invoice"]
+    list_display = (*_DOCUMENT_COLUMNS, "invoice")
     list_filter = ["status", "legal_entity"]
     list_select_related = ["customer", "legal_entity", "invoice"]
     search_fields = ["number", "public_id", "customer__name", "invoice__number"]

@@ -5,7 +5,7 @@ from celery import shared_task
 from billing.usage import services
 
 
-@shared_task(name="billing.usage.tasks.count_past_events")
+@shared_task(name="usage.count_past_events", ignore_result=True)
 def count_past_events(meter_id: str) -> None:
     """After meter.created. Safe to run twice: it sets the rollups to what a recount gives."""
     services.count_past_events(meter_id=meter_id)

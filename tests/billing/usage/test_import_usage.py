@@ -17,10 +17,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connections
 
 from billing.activity.models import Activity
-from billing.platform.locks import run_lock
 from billing.usage.models import UsageEvent, UsageImport, UsageRollup
 from billing.usage.selectors import rollup_mismatches
 from customers.models import Customer
@@ -374,5 +372,3 @@ def test_a_file_that_is_being_imported_is_not_imported_a_second_time(
     assert (code, "run_in_progress" in data["stderr"]) == (75, True)
     assert first.end()[0] == 3
     assert UsageImport.objects.count() == 1
-    with run_lock("usage.import.another"):
-        connections.close_all()
