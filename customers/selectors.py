@@ -17,6 +17,12 @@ def now_for(customer: Customer) -> datetime:
     return customer.test_clock.now_at if customer.test_clock else now()
 
 
+def now_for_seller(legal_entity: LegalEntity) -> datetime:
+    """What time it is in a seller's books: that of its slowest test clock for a test entity, else the machine's."""
+    clock = legal_entity.test_clocks.order_by("now_at").first() if legal_entity.is_test else None
+    return clock.now_at if clock else now()
+
+
 def customers_visible_to(visible_to: int | None) -> QuerySet[Customer]:
     """Customers a caller may see, with what their pages show. visible_to: a primary key, or None for all."""
     found = Customer.objects.select_related("legal_entity", "payer", "test_clock").prefetch_related(

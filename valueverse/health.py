@@ -23,6 +23,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from valueverse.client_address import is_operator
 from valueverse.web_server import DRAIN_FILE_VARIABLE
@@ -41,7 +43,9 @@ def database_answers(parameters: dict[str, Any]) -> None:
 
 
 def redis_answers(url: str) -> None:
-    client = redis.Redis.from_url(url, socket_timeout=BUDGET_SECONDS, socket_connect_timeout=BUDGET_SECONDS)
+    client = redis.Redis.from_url(
+        url, socket_timeout=BUDGET_SECONDS, socket_connect_timeout=BUDGET_SECONDS, retry=Retry(NoBackoff(), 0)
+    )
     try:
         client.ping()
     finally:

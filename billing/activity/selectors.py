@@ -5,6 +5,13 @@ from datetime import datetime
 from django.db.models import Min, QuerySet
 
 from billing.activity.models import Activity
+from billing.platform.clock import now
+
+
+def outbox_age_seconds() -> float:
+    """How long the oldest recorded event has been waiting for the relay; 0 if none waits."""
+    oldest = oldest_undispatched_at()
+    return max((now() - oldest).total_seconds(), 0.0) if oldest else 0.0
 
 
 def activity_of(*, object_id: str) -> QuerySet[Activity]:

@@ -43,10 +43,6 @@ def run_billing() -> None:
     actor = task_actor("invoices.run_billing")
     try:
         with run_lock(services.BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time():
-            for run in services.unfinished_runs():
-                services.perform_bill_run(run=run, actor=actor, at=now())
-            if services.something_is_due(as_of=now()):
-                run = services.start_bill_run(as_of=now(), actor=actor, at=now())
-                services.perform_bill_run(run=run, actor=actor, at=now())
+            services.bill_due(as_of=now(), actor=actor, at=now())
     except RunInProgress:
         return

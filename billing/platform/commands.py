@@ -30,8 +30,9 @@ class Refused(CommandError):
     """A typed error as a command shows it: one line on standard error, and an exit code."""
 
     def __init__(self, error: BillingError) -> None:
-        fields = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.fields.items())
-        detail = f" ({fields})" if fields and fields != error.message else ""
+        told = ((name, " ".join(texts)) for name, texts in error.fields.items())
+        fields = "; ".join(f"{name}: {text}" for name, text in told if text != error.message)
+        detail = f" ({fields})" if fields else ""
         code = ExitCode.TRY_AGAIN if error.kind == Kind.UNAVAILABLE else ExitCode.FAILED
         super().__init__(f"{error.message}{detail} [{error.code}]", returncode=int(code))
         self.error = error

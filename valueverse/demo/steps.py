@@ -11,7 +11,7 @@ from billing.platform.locks import run_lock
 from billing.usage.models import UsageEvent
 from customers import services as customers
 from customers.models import ApiKey, Customer, LegalEntity
-from customers.selectors import now_for
+from customers.selectors import now_for_seller
 from payments.tasks import collect_due
 from valueverse.closing import close_month
 from valueverse.demo.sender import send_events, trace_events, web_server
@@ -56,11 +56,7 @@ def advance_clock(story: Story, to: datetime) -> None:
 def bill(story: Story) -> None:
     """Run billing over what is due, then everything that follows: documents, mails, payments."""
     with run_lock(invoices.BILLING_LOCK):
-        for run in invoices.unfinished_runs():
-            invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
-        if invoices.something_is_due(as_of=now()):
-            run = invoices.start_bill_run(as_of=now(), actor=ACTOR, at=now())
-            invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
+        invoices.bill_due(as_of=now(), actor=ACTOR, at=now())
     drain_outbox()
     collect_again()
 
@@ -86,9 +82,8 @@ def send_usage(*, secret: str, limit: int | None, progress: Callable[[int], None
 
 def close_november(seller: LegalEntity) -> None:
     """Accrue November's usage, release its fees, check the books and close the month."""
-    customer = Customer.objects.filter(legal_entity=seller).select_related("test_clock").first()
-    at = now_for(customer) if customer else now()
-    close_month(legal_entity=seller, month_on=NOVEMBER_END.replace(day=1), actor=ACTOR, at=at)
+    month_on = NOVEMBER_END.replace(day=1)
+    close_month(legal_entity=seller, month_on=month_on, actor=ACTOR, at=now_for_seller(seller))
     drain_outbox()
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from valueverse.embedded import layout, servers
 from valueverse.log_format import configure_logging
@@ -157,7 +159,8 @@ CACHES = {
         "BACKEND": "valueverse.cache.FailSoftRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "vv",
-        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        # One try of a second at most: a cache that has to be waited for is none.
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)},
     }
 }
 

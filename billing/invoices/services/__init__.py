@@ -8,6 +8,7 @@ from billing.invoices.services.rendering import render_document
 from billing.invoices.services.runs import (
     BILLING_LOCK,
     approve_bill_run,
+    bill_due,
     cancel_bill_run,
     perform_bill_run,
     run_totals,
@@ -20,6 +21,7 @@ from billing.invoices.services.voiding import void_invoice
 __all__ = [
     "BILLING_LOCK",
     "approve_bill_run",
+    "bill_due",
     "cancel_bill_run",
     "cancel_invoice",
     "credit_invoice",

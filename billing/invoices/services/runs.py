@@ -138,6 +138,34 @@ def perform_bill_run(*, run: BillRun, actor: Actor, at: datetime, stop: Stop = n
     return run
 
 
+def bill_due(
+    *,
+    as_of: datetime,
+    actor: Actor,
+    at: datetime,
+    customer: Customer | None = None,
+    needs_review: bool = False,
+    stop: Stop = never_stop,
+) -> list[BillRun]:
+    """Finish interrupted runs, then bill what is due in a new one, if anything is. Call it under BILLING_LOCK.
+
+    Returns the runs it worked on. One that waits for approval stays in review and holds nobody else up.
+    Raises RunInFuture, RunStopped.
+    """
+    runs = [_perform_or_wait(run, actor, at, stop) for run in unfinished_runs()]
+    if something_is_due(as_of=as_of, customer=customer):
+        run = start_bill_run(as_of=as_of, customer=customer, needs_review=needs_review, actor=actor, at=at)
+        runs.append(_perform_or_wait(run, actor, at, stop))
+    return runs
+
+
+def _perform_or_wait(run: BillRun, actor: Actor, at: datetime, stop: Stop) -> BillRun:
+    try:
+        return perform_bill_run(run=run, actor=actor, at=at, stop=stop)
+    except approvals.ApprovalRequired:
+        return BillRun.objects.get(pk=run.pk)
+
+
 def approve_bill_run(*, run: BillRun, actor: Actor, at: datetime) -> BillRun:
     """Approve the drafts of a run for finalizing. Raises ApprovalRequired, InvalidTransition."""
     check_move(BILL_RUN_MOVES, run.status, BillRunStatus.APPROVED)

@@ -3,62 +3,41 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import count
 
 from django.db import connection
 
 from billing.catalog.models import Meter
-from billing.core.aggregation import Aggregation
 from billing.platform.clock import now
 from billing.usage.services import IncomingEvent, Verdict, ingest
-from customers.models import Customer, LegalEntity, TestClock
+from customers.models import Customer, TestClock
+from tests import factories
 
 NOVEMBER = datetime(2023, 11, 16, 18, 0, tzinfo=UTC)
-_numbers = count(1)
-
-
-def entity() -> LegalEntity:
-    return LegalEntity.objects.create(
-        name=f"ValueVerse {next(_numbers)}",
-        legal_name="ValueVerse GmbH",
-        country="DE",
-        accounting_currency="EUR",
-        time_zone="Europe/Berlin",
-        is_test=True,
-        created_at=NOVEMBER,
-    )
 
 
 def clock(*, now_at: datetime = NOVEMBER) -> TestClock:
-    return TestClock.objects.create(name="clock", legal_entity=entity(), now_at=now_at, created_at=NOVEMBER)
+    return factories.test_clock(now_at=now_at)
 
 
 def customer(*, on: TestClock | None = None, external_id: str | None = None) -> Customer:
-    return Customer.objects.create(
-        name="Brightchat GmbH",
-        legal_name="Brightchat GmbH",
-        country="DE",
-        currency="EUR",
-        legal_entity=on.legal_entity if on else entity(),
-        test_clock=on,
-        external_id=external_id,
-        created_at=NOVEMBER,
-    )
+    """A customer, on a test clock or in the present."""
+    return factories.customer(test_clock=on, external_id=external_id)
 
 
 def meter(
-    *, code: str = "input_tokens", reads: str | None = "input_tokens", event_type: str = "llm_request",
+    *,
+    code: str = "input_tokens",
+    reads: str | None = "input_tokens",
+    event_type: str = "llm_request",
     allow_negative: bool = False,
-) -> Meter:  # fmt: skip
+) -> Meter:
     """A meter that sums the property `reads`, or counts where that is None."""
-    return Meter.objects.create(
-        code=code,
-        name=code,
+    return factories.meter(
+        code,
         event_type=event_type,
-        aggregation=Aggregation.COUNT.value if reads is None else Aggregation.SUM.value,
+        aggregation="count" if reads is None else "sum",
         property=reads or "",
         allow_negative=allow_negative,
-        created_at=NOVEMBER,
     )
 
 

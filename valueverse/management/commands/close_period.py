@@ -10,11 +10,11 @@ from django.db import transaction
 from billing.core.money import format_major
 from billing.ledger.selectors import trial_balance
 from billing.platform.actors import command_actor
-from billing.platform.clock import now
 from billing.platform.commands import BillingCommand
 from billing.platform.locks import run_lock
 from billing.platform.lookup import get_or_not_found
 from customers.models import LegalEntity
+from customers.selectors import now_for_seller
 from valueverse.closing import close_month, month_of, next_month
 
 ACTOR = command_actor("close_period")
@@ -40,7 +40,11 @@ class Command(BillingCommand):
         entity = self.find_entity(options["legal_entity"])
         with run_lock("close_period"), transaction.atomic():
             close_month(
-                legal_entity=entity, month_on=month_on, is_soft=options["soft"], actor=ACTOR, at=now()
+                legal_entity=entity,
+                month_on=month_on,
+                is_soft=options["soft"],
+                actor=ACTOR,
+                at=now_for_seller(entity),
             )
             rows = trial_balance(legal_entity=entity, as_of=next_month(month_on) - timedelta(days=1))
             transaction.set_rollback(options["dry_run"])

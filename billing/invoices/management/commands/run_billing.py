@@ -1,6 +1,7 @@
 """`manage.py run_billing`: bill what is due, once."""
 
 from argparse import ArgumentParser
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -50,17 +51,16 @@ class Command(BillingCommand):
             stop_signal() as stop,
         ):
             if dry_run:
-                with transaction.atomic():
-                    runs = [self.bill(as_of, customer, stop, review=False, look_ahead=True)]
-                    parked = self.show(runs, dry_run=True)
-                    transaction.set_rollback(True)
+                parked = self.look_ahead(as_of, customer)
             else:
-                runs = [
-                    services.perform_bill_run(run=run, actor=ACTOR, at=now(), stop=stop)
-                    for run in services.unfinished_runs()
-                ]
-                if services.something_is_due(as_of=as_of, customer=customer):
-                    runs.append(self.bill(as_of, customer, stop, review=options["review"]))
+                runs = services.bill_due(
+                    as_of=as_of,
+                    customer=customer,
+                    needs_review=options["review"],
+                    stop=stop,
+                    actor=ACTOR,
+                    at=now(),
+                )
                 parked = self.show(runs, dry_run=False)
         if parked:
             raise SystemExit(ExitCode.FAILED)
@@ -73,18 +73,15 @@ class Command(BillingCommand):
             Customer.objects.all(), kind="customer", public_id=reference
         )
 
-    def bill(
-        self, as_of: Any, customer: Customer | None, stop: Any, *, review: bool, look_ahead: bool = False
-    ) -> BillRun:
-        run = services.start_bill_run(
-            as_of=as_of,
-            customer=customer,
-            needs_review=review,
-            may_look_ahead=look_ahead,
-            actor=ACTOR,
-            at=now(),
-        )
-        return services.perform_bill_run(run=run, actor=ACTOR, at=now(), stop=stop)
+    def look_ahead(self, as_of: datetime, customer: Customer | None) -> int:
+        """Do all of it and roll it back."""
+        with transaction.atomic():
+            run = services.start_bill_run(
+                as_of=as_of, customer=customer, may_look_ahead=True, actor=ACTOR, at=now()
+            )
+            parked = self.show([services.perform_bill_run(run=run, actor=ACTOR, at=now())], dry_run=True)
+            transaction.set_rollback(True)
+        return parked
 
     def show(self, runs: list[BillRun], *, dry_run: bool) -> int:
         """Print the outcome; returns how many customers were parked."""

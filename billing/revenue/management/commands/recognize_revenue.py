@@ -17,6 +17,7 @@ from billing.platform.locks import run_lock
 from billing.platform.lookup import get_or_not_found
 from billing.revenue.services import recognize_revenue
 from customers.models import Customer, LegalEntity
+from customers.selectors import now_for_seller
 
 ACTOR = command_actor("recognize_revenue")
 
@@ -68,7 +69,7 @@ class Command(BillingCommand):
         )
 
     def recognize(self, entity: LegalEntity, as_of: date | None, customer: Customer | None) -> dict[str, Any]:
-        yesterday = now().astimezone(ZoneInfo(entity.time_zone)).date() - timedelta(days=1)
+        yesterday = now_for_seller(entity).astimezone(ZoneInfo(entity.time_zone)).date() - timedelta(days=1)
         day = as_of or yesterday
         result = recognize_revenue(legal_entity=entity, as_of=day, actor=ACTOR, at=now(), customer=customer)
         return {
