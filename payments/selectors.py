@@ -1,10 +1,11 @@
 """Questions about money: methods, payments, what is to be collected or checked, what is unapplied."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from billing.core.lifecycles import InvoiceStatus, RefundStatus
 from billing.invoices.models import Invoice
 from customers.models import Customer, LegalEntity
 from payments.models import (
@@ -13,7 +14,11 @@ from payments.models import (
     CollectionSchedule,
     Payment,
     PaymentMethod,
+    Refund,
 )
+
+REFUND_CHECK_DELAY = timedelta(minutes=5)
+"""How long a refund may take that is under way, before the gateway is asked again."""
 
 
 def payments_visible_to(*, customer_id: int | None) -> QuerySet[Payment]:
@@ -33,9 +38,14 @@ def live_attempt(*, invoice: Invoice) -> Payment | None:
 
 
 def due_collections(*, at: datetime) -> QuerySet[CollectionSchedule]:
-    """Invoices whose next attempt is due; for customers on a test clock, by that clock."""
+    """Open invoices whose next attempt is due; for customers on a test clock, by that clock."""
     own_now = Coalesce(F("invoice__customer__test_clock__now_at"), at)
-    return CollectionSchedule.objects.filter(next_attempt_at__lte=own_now).order_by("next_attempt_at", "pk")
+    settled = F("invoice__allocated_minor") + F("invoice__offset_minor") + F("invoice__written_off_minor")
+    return CollectionSchedule.objects.filter(
+        next_attempt_at__lte=own_now,
+        invoice__status=InvoiceStatus.FINALIZED,
+        invoice__total_minor__gt=settled,
+    ).order_by("next_attempt_at", "pk")
 
 
 def payments_to_check(*, at: datetime) -> QuerySet[Payment]:
@@ -44,6 +54,14 @@ def payments_to_check(*, at: datetime) -> QuerySet[Payment]:
     return Payment.objects.filter(check_at__lte=own_now, status__in=LIVE_PAYMENT_STATUSES).order_by(
         "check_at", "pk"
     )
+
+
+def refunds_to_check(*, at: datetime) -> QuerySet[Refund]:
+    """Refunds without an answer, because a process died or the gateway did not answer; clocks as above."""
+    own_now = Coalesce(F("payment__customer__test_clock__now_at"), at)
+    return Refund.objects.filter(
+        status=RefundStatus.PENDING, initiated_at__lte=own_now - REFUND_CHECK_DELAY
+    ).order_by("initiated_at", "pk")
 
 
 def unapplied_minor(*, legal_entity: LegalEntity) -> int:

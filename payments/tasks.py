@@ -9,7 +9,7 @@ from billing.platform.actors import task_actor
 from billing.platform.clock import now
 from customers.selectors import now_for
 from payments import services
-from payments.selectors import due_collections, payments_to_check
+from payments.selectors import due_collections, payments_to_check, refunds_to_check
 
 BATCH = 200
 
@@ -37,7 +37,7 @@ def collect_due() -> int:
 
 @shared_task(name="payments.check_open_payments", ignore_result=True)
 def check_open_payments() -> int:
-    """Ask gateways about attempts without a final answer; returns how many."""
+    """Ask gateways about payments and refunds without a final answer; returns how many."""
     payments = list(payments_to_check(at=now()).select_related("customer__test_clock")[:BATCH])
     for payment in payments:
         services.check_payment(
@@ -45,7 +45,14 @@ def check_open_payments() -> int:
             actor=task_actor("payments.check_open_payments"),
             at=now_for(payment.customer),
         )
-    return len(payments)
+    refunds = list(refunds_to_check(at=now()).select_related("payment__customer__test_clock")[:BATCH])
+    for refund in refunds:
+        services.complete_refund(
+            refund_id=refund.public_id,
+            actor=task_actor("payments.check_open_payments"),
+            at=now_for(refund.payment.customer),
+        )
+    return len(payments) + len(refunds)
 
 
 def _collect(invoice_id: str) -> None:

@@ -1,6 +1,7 @@
 """Closing a month: recognize what it delivered, see that the books agree with the documents, close it for good."""
 
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from billing.core.errors import BillingError, Kind
 from billing.ledger import services as ledger
@@ -46,7 +47,7 @@ def close_month(
     Raises MonthNotOver, BooksDoNotAgree, PeriodNotOpenYet.
     """
     last_on = next_month(month_on) - timedelta(days=1)
-    if at.date() <= last_on:
+    if at.astimezone(ZoneInfo(legal_entity.time_zone)).date() <= last_on:
         raise MonthNotOver(f"{month_on:%B %Y} ends on {last_on}.", field="month")
     result = recognize_revenue(legal_entity=legal_entity, as_of=last_on, actor=actor, at=at)
     findings = check_books()

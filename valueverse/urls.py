@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from valueverse import errors, health, metrics
 
@@ -11,6 +12,7 @@ handler404 = errors.not_found
 handler500 = errors.server_error
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/"), name="home"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("valueverse.api_urls")),
     path("health", health.overview, name="health"),

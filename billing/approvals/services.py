@@ -67,6 +67,7 @@ def require(
         object_id=object_id,
         amount_minor=amount_minor,
         currency=currency,
+        executed_at=None,
     ).exclude(status=ApprovalStatus.REJECTED)
     approval = covering.order_by("-id").first()
     if approval is None:

@@ -73,7 +73,10 @@ def _fee_charges(
     billed = billed_periods(item_ids=[item.pk for item in items], reason=BilledReason.RECURRING)
     fraction: Fraction | None = None
     if due.service != due.whole:
-        fraction = day_fraction(due.service, due.whole, zone)
+        share = day_fraction(due.service, due.whole, zone)
+        fraction = (
+            share if share != 1 else None
+        )  # a start in the course of the first day counts that day in full
     days = local_days(due.whole, zone) if fraction is not None else None
     charges = []
     for item in items:
@@ -93,63 +96,107 @@ def _overlaps(billed: BilledPeriod, period: Period) -> bool:
 def _usage_charges(
     subscription: Subscription, items: Sequence[SubscriptionItem], moment: BillingMoment, cutoff: datetime
 ) -> dict[int, list[DueCharge]]:
-    """Usage of the ended period and late usage of earlier ones, by item id."""
+    """Usage of the ended period and late usage of it and of earlier ones, by item id."""
     if not items or moment.ended is None:
         return {}
     ended = moment.ended.service
     billed = billed_periods(item_ids=[item.pk for item in items], reason=BilledReason.USAGE)
-    fresh = [item for item in items if not any(_overlaps(row, ended) for row in billed[item.pk])]
-    quantities = usage_quantities(
-        customer=subscription.customer, items=fresh, period=ended, received_until=cutoff
-    )
-    charges: dict[int, list[DueCharge]] = {item.pk: [] for item in items}
-    for item in fresh:
-        charge = _charge(item, ChargeKind.USAGE, quantities[item.pk], ended, cutoff=cutoff)
-        charges[item.pk].append(DueCharge(charge, item, BilledReason.USAGE, None, cutoff))
+    charges: dict[int, list[DueCharge]] = {}
     for item in items:
-        charges[item.pk].extend(_late_charges(subscription, item, billed[item.pk], cutoff))
+        charges[item.pk] = [
+            *_fresh_charges(subscription, item, ended, billed[item.pk], cutoff),
+            *_late_charges(subscription, item, billed[item.pk], cutoff),
+        ]
     return charges
+
+
+def _fresh_charges(
+    subscription: Subscription,
+    item: SubscriptionItem,
+    ended: Period,
+    billed: Sequence[BilledPeriod],
+    cutoff: datetime,
+) -> list[DueCharge]:
+    """The first bill of a period: everything received until the cut-off.
+
+    If the first bill was taken back while a later one over late usage stands, it is everything before that.
+    """
+    gaps = receipt_gaps([row for row in billed if _overlaps(row, ended)], until=cutoff)
+    if not gaps or gaps[0][0] is not None:
+        return []
+    until = gaps[0][1]
+    quantities = usage_quantities(
+        customer=subscription.customer, items=[item], period=ended, received_until=until
+    )
+    charge = _charge(item, ChargeKind.USAGE, quantities[item.pk], ended, cutoff=until)
+    return [DueCharge(charge, item, BilledReason.USAGE, None, until)]
+
+
+def receipt_gaps(
+    billed: Sequence[BilledPeriod], *, until: datetime
+) -> list[tuple[datetime | None, datetime]]:
+    """The ranges of receipt (after, until] that the bills of a period leave open, in order.
+
+    The first may begin with None, from the beginning; the last ends with `until`.
+    """
+    gaps: list[tuple[datetime | None, datetime]] = []
+    reached: datetime | None = None
+    for row in sorted(
+        billed, key=lambda row: (row.received_after is not None, row.received_after or row.start_at)
+    ):
+        if row.received_after is not None and row.received_after != reached:
+            gaps.append((reached, row.received_after))
+        reached = row.received_until
+    if reached is None or reached < until:
+        gaps.append((reached, until))
+    return gaps
 
 
 def _late_charges(
     subscription: Subscription, item: SubscriptionItem, billed: Sequence[BilledPeriod], cutoff: datetime
 ) -> list[DueCharge]:
-    """Usage of billed periods that was received after their cut-off, one charge per period that has any."""
-    reached: dict[tuple[datetime, datetime], datetime] = {}
+    """Usage of billed periods that was received outside the ranges of their bills, one charge per such range."""
+    periods: dict[tuple[datetime, datetime], list[BilledPeriod]] = {}
     for row in billed:
-        if row.received_until is not None:
-            key = (row.start_at, row.end_at)
-            reached[key] = max(reached.get(key, row.received_until), row.received_until)
-    if not reached or not usage.has_events_received_after(
+        periods.setdefault((row.start_at, row.end_at), []).append(row)
+    gaps = [
+        (Period(*bounds), after, until)
+        for bounds, rows in sorted(periods.items())[-LATE_PERIODS_MAX:]
+        for after, until in receipt_gaps(rows, until=cutoff)
+        if after is not None
+    ]
+    if not gaps or not usage.has_events_received_after(
         customer=subscription.customer,
-        start_at=min(start_at for start_at, _ in reached),
-        end_at=max(end_at for _, end_at in reached),
-        received_after=min(reached.values()),
+        start_at=min(period.start for period, _, _ in gaps),
+        end_at=max(period.end for period, _, _ in gaps),
+        received_after=min(after for _, after, _ in gaps),
     ):
         return []
+    charges = (_late_charge(subscription, item, *gap) for gap in gaps)
+    return [charge for charge in charges if charge is not None]
+
+
+def _late_charge(
+    subscription: Subscription, item: SubscriptionItem, period: Period, after: datetime, until: datetime
+) -> DueCharge | None:
+    """What the usage received in (after, until] adds to the price of its period; None if there is none."""
     meter = meter_of(item)
-    charges = []
-    for (start_at, end_at), received_until in sorted(reached.items())[-LATE_PERIODS_MAX:]:
-        if received_until >= cutoff:
-            continue
-        totals = usage.late_totals(
-            customer=subscription.customer,
-            meters=[meter],
-            start_at=start_at,
-            end_at=end_at,
-            received_after=received_until,
-            received_until=cutoff,
-        )
-        quantity = quantity_of(meter, totals)
-        if not quantity:
-            continue
-        period = Period(start_at, end_at)
-        before = usage_quantities(
-            customer=subscription.customer, items=[item], period=period, received_until=received_until
-        )[item.pk]
-        charge = _charge(item, ChargeKind.LATE_USAGE, quantity, period, cutoff=cutoff, quantity_before=before)
-        charges.append(DueCharge(charge, item, BilledReason.USAGE, received_until, cutoff))
-    return charges
+    totals = usage.late_totals(
+        customer=subscription.customer,
+        meters=[meter],
+        start_at=period.start,
+        end_at=period.end,
+        received_after=after,
+        received_until=until,
+    )
+    quantity = quantity_of(meter, totals)
+    if not quantity:
+        return None
+    before = usage_quantities(
+        customer=subscription.customer, items=[item], period=period, received_until=after
+    )[item.pk]
+    charge = _charge(item, ChargeKind.LATE_USAGE, quantity, period, cutoff=until, quantity_before=before)
+    return DueCharge(charge, item, BilledReason.USAGE, after, until)
 
 
 def _charge(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import F, Sum
+from django.db.models import F, Max, Sum
 
 from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
@@ -77,6 +77,13 @@ def closed_months(*, legal_entity: LegalEntity) -> set[date]:
     """First days of the months that are closed for good."""
     closed = AccountingPeriod.objects.filter(legal_entity=legal_entity, status=PeriodStatus.CLOSED)
     return set(closed.values_list("start_on", flat=True))
+
+
+def closed_until(*, legal_entity: LegalEntity) -> date | None:
+    """The first day after the last closed period: nothing is dated before it any more. None if none is closed."""
+    closed = AccountingPeriod.objects.filter(legal_entity=legal_entity, status=PeriodStatus.CLOSED)
+    last: date | None = closed.aggregate(last=Max("end_on"))["last"]
+    return last
 
 
 def entries_of(*, source_id: str) -> list[JournalEntry]:

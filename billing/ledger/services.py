@@ -9,13 +9,17 @@ from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
 from billing.core.lifecycles import PeriodStatus
 from billing.core.postings import EntryDraft, PostingDraft, Role, reversed_postings
+from billing.ledger import selectors as ledger
 from billing.ledger.models import Account, AccountingPeriod, JournalEntry, Posting
 from billing.platform.actors import Actor
 from billing.platform.clock import now
 from customers.models import Customer, LegalEntity
 
 LOOK_AHEAD_MONTHS = 240
-"""How many closed months in a row are skipped when looking for the first open one, before giving up."""
+"""How many months in a row are skipped when looking for the first open one, before giving up."""
+
+CLOSING_SOURCES = frozenset({"revenue_schedule_line", "usage_accrual", "fx_revaluation"})
+"""What a soft-closed period still takes: recognition, accrual and revaluation."""
 
 
 class PeriodClosed(BillingError):
@@ -56,19 +60,28 @@ def ensure_period(*, legal_entity: LegalEntity, on: date) -> AccountingPeriod:
     return period
 
 
-def open_day(*, legal_entity: LegalEntity, on: date) -> tuple[date, bool]:
-    """The day to date a fact of `on`: that day if its period is open, else the first day of the next open one.
+def open_day(*, legal_entity: LegalEntity, on: date, source_type: str) -> tuple[date, bool]:
+    """The day to date a fact of `on`: that day if its period takes it, else the first day of the next one that does.
 
-    Returns the day and whether it is late (moved). Raises PeriodClosed if no open period follows.
+    Returns the day and whether it is late (moved). source_type decides about soft-closed periods. Nothing is dated
+    before a closed period either, since that would move its balances (I23).
+    Raises PeriodClosed if no open period follows.
     """
-    period = ensure_period(legal_entity=legal_entity, on=on)
-    if period.status != PeriodStatus.CLOSED:
-        return on, False
+    closed_until = ledger.closed_until(legal_entity=legal_entity)
+    day = on if closed_until is None else max(on, closed_until)
     for _ in range(LOOK_AHEAD_MONTHS):
-        period = ensure_period(legal_entity=legal_entity, on=period.end_on)
-        if period.status != PeriodStatus.CLOSED:
-            return period.start_on, True
+        period = ensure_period(legal_entity=legal_entity, on=day)
+        if _takes(period, source_type):
+            return day, day != on
+        day = period.end_on
     raise PeriodClosed(f"{legal_entity} has no open period after {on:%B %Y}.")
+
+
+def _takes(period: AccountingPeriod, source_type: str) -> bool:
+    """Whether a period takes entries of a kind of fact, as far as its own status goes."""
+    if period.status == PeriodStatus.SOFT_CLOSED:
+        return source_type in CLOSING_SOURCES
+    return period.status == PeriodStatus.OPEN
 
 
 def post_entry(
@@ -95,7 +108,8 @@ def post_entry(
             f"{legal_entity} keeps its books in {legal_entity.accounting_currency}, this document is in {currency}."
         )
     period = ensure_period(legal_entity=legal_entity, on=accounting_on)
-    if period.status == PeriodStatus.CLOSED:
+    closed_until = ledger.closed_until(legal_entity=legal_entity)
+    if not _takes(period, source_type) or (closed_until is not None and accounting_on < closed_until):
         raise PeriodClosed(f"{period.start_on:%B %Y} is closed. Date this later or ask to reopen the month.")
     fact = {"source_type": source_type, "source_id": source_id, "purpose": draft.purpose}
     if JournalEntry.objects.filter(**fact).exists():

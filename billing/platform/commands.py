@@ -12,8 +12,13 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError
 
 from billing.core.errors import BillingError, Kind
+
+
+UNDEFINED_TABLE = "42P01"
+"""SQLSTATE of a table that does not exist."""
 
 
 class ExitCode(IntEnum):
@@ -31,7 +36,7 @@ class Refused(CommandError):
 
     def __init__(self, error: BillingError) -> None:
         told = ((name, " ".join(texts)) for name, texts in error.fields.items())
-        fields = "; ".join(f"{name}: {text}" for name, text in told if text != error.message)
+        fields = "; ".join(name if text == error.message else f"{name}: {text}" for name, text in told)
         detail = f" ({fields})" if fields else ""
         code = ExitCode.TRY_AGAIN if error.kind == Kind.UNAVAILABLE else ExitCode.FAILED
         super().__init__(f"{error.message}{detail} [{error.code}]", returncode=int(code))
@@ -53,6 +58,10 @@ class BillingCommand(BaseCommand):
             return super().execute(*args, **options)
         except BillingError as error:
             raise Refused(error) from error
+        except ProgrammingError as error:
+            if getattr(error.__cause__, "sqlstate", None) != UNDEFINED_TABLE:
+                raise
+            raise CommandError("The database is not migrated yet. Run: manage.py migrate") from error
 
     def report(self, text: str, data: Mapping[str, Any]) -> None:
         """Print the outcome: `text` for people, or `data` with --json."""

@@ -53,7 +53,12 @@ def quantity_of(meter: Meter, totals: dict[int, Partial]) -> Decimal:
 
 
 def usage_value_minor(item: SubscriptionItem, quantity: Decimal) -> int:
-    """What a quantity costs at an item's price, in minor units, rounded once, half up: as on the invoice line."""
+    """What a quantity costs at an item's price, in minor units, rounded once, half up: as on the invoice line.
+
+    Less than nothing (a meter may take quantities back) has no price and counts as nothing.
+    """
+    if quantity < 0:
+        return 0
     return to_minor(
         rate(price_model(item.price), quantity).amount, item.subscription.currency, Rounding.HALF_UP
     )

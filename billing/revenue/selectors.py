@@ -26,9 +26,14 @@ def due_slices(*, legal_entity: LegalEntity, as_of: date) -> QuerySet[RevenueSli
     )
 
 
-def accrued_minor(*, item_id: int, start_at: datetime) -> int:
-    """What has been accrued for one item and service period, in minor units."""
+def accrued_minor(*, item_id: int, start_at: datetime, through_month_on: date | None = None) -> int:
+    """What has been accrued for one item and service period, in minor units.
+
+    through_month_on: only for usage of the months up to the one that starts then.
+    """
     accruals = UsageAccrual.objects.filter(item_id=item_id, start_at=start_at)
+    if through_month_on is not None:
+        accruals = accruals.filter(month_on__lte=through_month_on)
     return int(accruals.aggregate(total=Sum("amount_minor"))["total"] or 0)
 
 

@@ -26,6 +26,9 @@ from customers.models import Customer, LegalEntity
 
 CHUNK = 500
 
+ZONES_APART_MAX = timedelta(days=1)
+"""More than any two time zones differ: by this much a month is searched wider than its own days."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeferredLine:
@@ -105,18 +108,47 @@ def defer_lines(
 def accrue_invoiced_usage(*, lines: Sequence[UsageLine], actor: Actor, at: datetime) -> None:
     """Accrue what an invoice bills and no accrual run has met yet, in the transaction that finalizes it.
 
-    Dated the last day of the service period; if that is closed, the first day of the next open one, as late.
+    Each month of the service period gets its own part, dated the last day of service in it; if that is closed, the
+    first day of the next open one, as late.
     """
     for line in lines:
-        missing_minor = line.invoiced_minor - accrued_minor(item_id=line.item.pk, start_at=line.period.start)
-        if missing_minor > 0:
-            last_on = _last_day(line.period, line.item.subscription)
+        last_on = line.period.last_on(ZoneInfo(line.item.subscription.time_zone))
+        if _accrued(line) < line.invoiced_minor:
+            _accrue_earlier_months(line, last_on, actor, at)
+        missing_minor = line.invoiced_minor - _accrued(line)
+        if missing_minor < 0:
+            # More than was invoiced is right for usage that arrived since. What is above even that was accrued when
+            # the usage still cost more (a volume price fell, a negative event came) and is taken back.
+            missing_minor = min(0, max(line.invoiced_minor, _value(line.item, line.period)) - _accrued(line))
+        if missing_minor:
             _accrue(line.item, line.period, missing_minor, last_on, actor, at)
 
 
-def _last_day(period: Period, subscription: Subscription) -> date:
-    """The last day of a service period, as the customer's zone names it."""
-    return period.last_on(ZoneInfo(subscription.time_zone))
+def _accrued(line: UsageLine) -> int:
+    return accrued_minor(item_id=line.item.pk, start_at=line.period.start)
+
+
+def _accrue_earlier_months(line: UsageLine, last_on: date, actor: Actor, at: datetime) -> None:
+    """Accrue the months of a service period before its last one; most periods have none."""
+    zone = ZoneInfo(line.item.subscription.time_zone)
+    month_on = line.period.start_on(zone).replace(day=1)
+    while _next_month(month_on) <= last_on:
+        used = Period(line.period.start, _month_span(month_on, zone).end)
+        missing_minor = _value(line.item, used) - accrued_minor(
+            item_id=line.item.pk, start_at=line.period.start, through_month_on=month_on
+        )
+        if missing_minor:
+            counts_on = _next_month(month_on) - timedelta(days=1)
+            _accrue(line.item, line.period, missing_minor, counts_on, actor, at)
+        month_on = _next_month(month_on)
+
+
+def _value(item: SubscriptionItem, used: Period) -> int:
+    """What an item's usage of a time costs, as far as it has been received."""
+    quantities = usage_quantities(
+        customer=item.subscription.customer, items=[item], period=used, received_until=None
+    )
+    return usage_value_minor(item, quantities[item.pk])
 
 
 def _accrue(
@@ -124,7 +156,9 @@ def _accrue(
 ) -> UsageAccrual:
     """Post one accrual for usage that counts on a day."""
     subscription = item.subscription
-    accounting_on, is_late = ledger.open_day(legal_entity=subscription.legal_entity, on=counts_on)
+    accounting_on, is_late = ledger.open_day(
+        legal_entity=subscription.legal_entity, on=counts_on, source_type="usage_accrual"
+    )
     accrual = UsageAccrual(
         item=item,
         customer=subscription.customer,
@@ -214,7 +248,9 @@ def _release_slices(slice_ids: list[int], actor: Actor, at: datetime) -> list[in
     released = []
     for part in due:
         schedule = part.schedule
-        accounting_on, is_late = ledger.open_day(legal_entity=schedule.legal_entity, on=part.last_on)
+        accounting_on, is_late = ledger.open_day(
+            legal_entity=schedule.legal_entity, on=part.last_on, source_type="revenue_schedule_line"
+        )
         if part.amount_minor:
             part.entry = ledger.post_entry(
                 draft=recognize_fee(
@@ -265,7 +301,7 @@ def _months_to_accrue(legal_entity: LegalEntity, as_of: date) -> list[date]:
     if first is None:
         return []
     closed = ledger_selectors.closed_months(legal_entity=legal_entity)
-    month_on = first.astimezone(ZoneInfo(legal_entity.time_zone)).date().replace(day=1)
+    month_on = (first - ZONES_APART_MAX).date().replace(day=1)
     months = []
     while _next_month(month_on) - timedelta(days=1) <= as_of:
         if month_on not in closed:
@@ -278,20 +314,19 @@ def _next_month(month_on: date) -> date:
     return (month_on + timedelta(days=32)).replace(day=1)
 
 
-def _month_span(month_on: date, legal_entity: LegalEntity) -> Period:
-    """A month of the books as instants, in the legal entity's zone."""
-    zone = ZoneInfo(legal_entity.time_zone)
+def _month_span(month_on: date, zone: ZoneInfo) -> Period:
+    """A month as instants in the customer's zone, by whose days service is counted, fees and usage alike."""
     return Period(
         datetime.combine(month_on, time.min, zone), datetime.combine(_next_month(month_on), time.min, zone)
     )
 
 
 def _metered_subscriptions(legal_entity: LegalEntity, month_on: date, customer: Customer | None) -> list[int]:
-    span = _month_span(month_on, legal_entity)
+    span = _month_span(month_on, ZoneInfo("UTC"))
     found = Subscription.objects.filter(
-        Q(cancel_at=None) | Q(cancel_at__gt=span.start),
+        Q(cancel_at=None) | Q(cancel_at__gt=span.start - ZONES_APART_MAX),
         legal_entity=legal_entity,
-        started_at__lt=span.end,
+        started_at__lt=span.end + ZONES_APART_MAX,
         items__price__meter__isnull=False,
     )
     if customer is not None:
@@ -301,14 +336,17 @@ def _metered_subscriptions(legal_entity: LegalEntity, month_on: date, customer: 
 
 @transaction.atomic
 def _accrue_month(subscription_id: int, month_on: date, actor: Actor, at: datetime) -> list[int]:
-    """Accrue what a subscription's usage costs by the end of a month and is not accrued yet; returns the amounts."""
+    """Accrue what a subscription's usage costs by the end of a month and is not accrued yet; returns the amounts.
+
+    Negative where usage costs less than it did: a volume price fell, or a negative event came.
+    """
     subscription = (
         Subscription.objects.select_for_update(of=("self",))
         .select_related("customer", "legal_entity", "plan_version__plan__product")
         .get(pk=subscription_id)
     )
     items = metered_items(list(subscription.items.select_related("price__meter").order_by("pk")))
-    span = _month_span(month_on, subscription.legal_entity)
+    span = _month_span(month_on, ZoneInfo(subscription.time_zone))
     counts_on = _next_month(month_on) - timedelta(days=1)
     amounts = []
     for period in _service_periods(subscription, span):
@@ -319,9 +357,9 @@ def _accrue_month(subscription_id: int, month_on: date, actor: Actor, at: dateti
         for item in items:
             item.subscription = subscription
             missing_minor = usage_value_minor(item, quantities[item.pk]) - accrued_minor(
-                item_id=item.pk, start_at=period.start
+                item_id=item.pk, start_at=period.start, through_month_on=month_on
             )
-            if missing_minor > 0:
+            if missing_minor:
                 _accrue(item, period, missing_minor, counts_on, actor, at)
                 amounts.append(missing_minor)
     return amounts
@@ -339,16 +377,25 @@ def _service_periods(subscription: Subscription, span: Period) -> Iterator[Perio
 
 
 def take_back_schedules(
-    *, invoice_id: str, accounting_on: date, is_late: bool, actor: Actor, at: datetime
+    *, invoice_id: str, actor: Actor, at: datetime, accounting_on: date | None = None
 ) -> None:
-    """Undo the schedules of an invoice that is canceled or voided: unreleased slices go, released ones are reversed."""
+    """Undo the schedules of an invoice that is canceled or voided: unreleased slices go, released ones are reversed.
+
+    accounting_on: the day on which that counts; None for the day of each release, as if it had never been. A day in
+    a closed period moves to the first open one, as late.
+    """
     for part in _slices_of(invoice_id):
         if part.entry is None:
             _cancel(part, at)
         else:
+            accounting_on_day, is_late = ledger.open_day(
+                legal_entity=part.entry.legal_entity,
+                on=accounting_on or part.entry.accounting_on,
+                source_type="revenue_schedule_line",
+            )
             part.reversal_entry = ledger.reverse_entry(
                 entry=part.entry,
-                accounting_on=accounting_on,
+                accounting_on=accounting_on_day,
                 source_type="revenue_schedule_line",
                 source_id=part.public_id,
                 actor=actor,

@@ -161,11 +161,12 @@ def cancel_subscription_now(*, subscription_id: str, actor: Actor, at: datetime)
     subscription = _lock(subscription_id)
     never_started = subscription.started_at >= at
     check_move(SUBSCRIPTION_MOVES, subscription.status, SubscriptionStatus.CANCELED)
-    subscription.cancel_at = subscription.started_at if never_started else at
+    ends_at = min(at, subscription.cancel_at or at)  # a scheduled end that has passed is not put off
+    subscription.cancel_at = subscription.started_at if never_started else ends_at
     if never_started:
         subscription.next_billing_at = None
     else:
-        subscription.next_billing_at = min(subscription.next_billing_at or at, at)
+        subscription.next_billing_at = min(subscription.next_billing_at or ends_at, ends_at)
     subscription.status = SubscriptionStatus.CANCELED
     subscription.canceled_at = at
     subscription.save(update_fields=["cancel_at", "next_billing_at", "status", "canceled_at"])
@@ -201,6 +202,7 @@ def release_billed_periods(*, invoice_id: str, at: datetime) -> int:
     """Make what an invoice billed billable again, after a void or a cancellation; returns how many periods.
 
     The subscriptions' next billing goes back to the earliest released moment, so that the next run bills it again.
+    Late usage has no moment of its own: it is found at any moment after its period.
     """
     periods = list(
         BilledPeriod.objects.select_for_update()
@@ -210,11 +212,16 @@ def release_billed_periods(*, invoice_id: str, at: datetime) -> int:
     )
     BilledPeriod.objects.filter(pk__in=[period.pk for period in periods]).update(released_at=at)
     due: dict[int, datetime] = {}
+    late_due: dict[int, datetime] = {}
     for period in periods:
         subscription = period.item.subscription
         is_advance = period.item.price.timing == Timing.IN_ADVANCE
         moment = period.start_at if is_advance else period.end_at
-        due[subscription.pk] = min(due.get(subscription.pk, moment), moment)
+        if period.received_after is None:
+            due[subscription.pk] = min(due.get(subscription.pk, moment), moment)
+        else:
+            late_due[subscription.pk] = min(late_due.get(subscription.pk, moment), moment)
+    due = late_due | due
     for subscription in Subscription.objects.select_for_update().filter(pk__in=due).order_by("pk"):
         if subscription.next_billing_at is None or due[subscription.pk] < subscription.next_billing_at:
             subscription.next_billing_at = due[subscription.pk]

@@ -6,31 +6,11 @@ from billing.core.errors import InvalidInput
 
 LOGO_LENGTH_MAX = 100_000
 _SVG = "{http://www.w3.org/2000/svg}"
-_ALLOWED = frozenset(
-    [
-        "svg",
-        "g",
-        "defs",
-        "path",
-        "rect",
-        "circle",
-        "ellipse",
-        "line",
-        "polyline",
-        "polygon",
-        "text",
-        "tspan",
-        "title",
-        "desc",
-        "clipPath",
-        "mask",
-        "linearGradient",
-        "radialGradient",
-        "stop",
-        "symbol",
-        "use",
-    ]
+_NAMES = (
+    "svg g defs path rect circle ellipse line polyline polygon text tspan title desc clipPath mask "
+    "linearGradient radialGradient stop symbol use"
 )
+_ALLOWED = frozenset(_NAMES.split())
 
 
 def require_logo(text: str, *, field: str = "logo_svg") -> str:

@@ -68,7 +68,9 @@ def allocate_payment(
             field="amount",
         )
     on = at.astimezone(ZoneInfo(invoice.legal_entity.time_zone)).date()
-    accounting_on, is_late = ledger.open_day(legal_entity=invoice.legal_entity, on=on)
+    accounting_on, is_late = ledger.open_day(
+        legal_entity=invoice.legal_entity, on=on, source_type="allocation"
+    )
     made = PaymentAllocation.objects.create(
         payment=payment,
         invoice=invoice,
@@ -105,7 +107,9 @@ def reverse_allocation(*, allocation_id: str, actor: Actor, at: datetime) -> Pay
     if original.reverses_id is not None or PaymentAllocation.objects.filter(reverses=original).exists():
         raise AllocationAlreadyReversed("This allocation was taken back already.")
     on = at.astimezone(ZoneInfo(invoice.legal_entity.time_zone)).date()
-    accounting_on, is_late = ledger.open_day(legal_entity=invoice.legal_entity, on=on)
+    accounting_on, is_late = ledger.open_day(
+        legal_entity=invoice.legal_entity, on=on, source_type="allocation"
+    )
     reversal = PaymentAllocation.objects.create(
         payment=payment,
         invoice=invoice,

@@ -194,13 +194,13 @@ def record_result(*, payment_id: str, result: GatewayResult, actor: Actor, at: d
 
     Idempotent: a final payment stays as it is. A result over another amount or currency is not applied: the payment
     stays unknown for a person to look at (F07). Locks: customer, invoice, payment.
-    Emits payment.succeeded or payment.failed, then what the allocation emits.
+    Emits payment.succeeded or payment.failed (payment.unknown for another amount), then what the allocation emits.
     """
     payment = _lock_payment(payment_id)
     if payment.status not in LIVE_PAYMENT_STATUSES:
         return payment
     if (result.amount_minor, result.currency) != (payment.amount_minor, payment.currency):
-        _hold_mismatch(payment, result)
+        _hold_mismatch(payment, result, actor, at)
     elif result.outcome is Outcome.SUCCEEDED:
         _succeed(payment, result, actor, at)
     elif result.outcome is Outcome.FAILED:
@@ -257,9 +257,10 @@ def _fail(payment: Payment, result: GatewayResult, actor: Actor, at: datetime) -
     record_payment(EventName.PAYMENT_FAILED, payment, actor, at)
 
 
-def _hold_mismatch(payment: Payment, result: GatewayResult) -> None:
+def _hold_mismatch(payment: Payment, result: GatewayResult, actor: Actor, at: datetime) -> None:
     payment.status = PaymentStatus.UNKNOWN
     payment.check_at = None
     payment.failure_code = "amount_mismatch"
     payment.failure_message = f"The gateway reports {result.amount_minor} {result.currency} in minor units."
     payment.save(update_fields=["status", "check_at", "failure_code", "failure_message"])
+    record_payment(EventName.PAYMENT_UNKNOWN, payment, actor, at)

@@ -17,7 +17,7 @@ from billing.ledger import services as ledger
 from billing.platform.actors import Actor
 from customers.models import Customer, LegalEntity
 from payments.models import Payment, PaymentKind
-from payments.services.allocations import InvoiceAlreadySettled, allocate_payment
+from payments.services.allocations import AllocationRefused, InvoiceAlreadySettled, allocate_payment
 
 
 class ReceiptInFuture(BillingError):
@@ -30,7 +30,9 @@ def post_receipt(*, payment: Payment, actor: Actor) -> None:
     """Book received money to unapplied cash (journal entry 2a), in the transaction that marks it received."""
     assert payment.received_on is not None, "received money has a day of receipt"
     role = Role.BANK if payment.kind == PaymentKind.MANUAL else Role.GATEWAY_CLEARING
-    accounting_on, is_late = ledger.open_day(legal_entity=payment.legal_entity, on=payment.received_on)
+    accounting_on, is_late = ledger.open_day(
+        legal_entity=payment.legal_entity, on=payment.received_on, source_type="payment"
+    )
     ledger.post_entry(
         draft=payment_receipt(payment.amount_minor, role, payment.gateway),
         legal_entity=payment.legal_entity,
@@ -60,12 +62,11 @@ def record_manual_payment(
 
     What is more than the invoice stays unapplied. Asks for approval first. Locks: customer, invoice, payment.
     Emits payment.succeeded, payment.allocated. Raises ApprovalRequired, InvalidInput, ReceiptInFuture,
-    InvoiceAlreadySettled, AllocationRefused.
+    InvoiceAlreadySettled, AllocationRefused, ForeignCurrency.
     """
     seller = invoice.legal_entity if invoice else legal_entity or customer.legal_entity
     _check_receipt(amount_minor, received_on, seller, at)
-    if invoice is not None and invoice.open_minor == 0:
-        raise InvoiceAlreadySettled(f"Invoice {invoice} has nothing open to pay.")
+    _check_fit(customer, seller, currency, invoice)
     approval = approvals.require(
         action=ApprovalAction.MANUAL_PAYMENT,
         object_kind="invoice" if invoice else "customer",
@@ -106,6 +107,21 @@ def _check_receipt(amount_minor: int, received_on: date, seller: LegalEntity, at
         raise InvalidInput("The amount is above zero.", field="amount")
     if received_on > at.astimezone(ZoneInfo(seller.time_zone)).date():
         raise ReceiptInFuture("The day of receipt lies in the future.", field="received_on")
+
+
+def _check_fit(customer: Customer, seller: LegalEntity, currency: str, invoice: Invoice | None) -> None:
+    """Refuse what the books would refuse, before anybody is asked to approve it."""
+    if invoice is not None:
+        if customer.pk not in (invoice.customer_id, invoice.payer_id):
+            raise AllocationRefused("The invoice is another customer's.", field="invoice")
+        if currency != invoice.currency:
+            raise AllocationRefused(
+                f"The receipt is in {currency}, the invoice in {invoice.currency}.", field="currency"
+            )
+        if invoice.open_minor == 0:
+            raise InvoiceAlreadySettled(f"Invoice {invoice} has nothing open to pay.")
+    elif currency != seller.accounting_currency:
+        raise ledger.ForeignCurrency(f"{seller} keeps its books in {seller.accounting_currency}.")
 
 
 def allocate_what_is_open(*, payment: Payment, invoice: Invoice, actor: Actor, at: datetime) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Sum
 
 from billing.activity import services as activity
 from billing.approvals import services as approvals
@@ -154,7 +155,8 @@ def _record_result(refund_id: str, result: GatewayResult, actor: Actor, at: date
     made.gateway_ref, made.failure_message, made.finished_at = result.gateway_ref, result.failure_message, at
     made.save()
     if succeeded:
-        is_all = payment.refunded_minor == payment.amount_minor
+        paid_back = payment.refunds.filter(status=RefundStatus.SUCCEEDED).aggregate(paid=Sum("amount_minor"))
+        is_all = paid_back["paid"] == payment.amount_minor
         payment.status = PaymentStatus.REFUNDED if is_all else PaymentStatus.PARTIALLY_REFUNDED
         payment.save(update_fields=["status"])
         _book(made, payment, actor, at)
@@ -164,7 +166,7 @@ def _record_result(refund_id: str, result: GatewayResult, actor: Actor, at: date
 
 def _book(made: Refund, payment: Payment, actor: Actor, at: datetime) -> None:
     on = at.astimezone(ZoneInfo(payment.legal_entity.time_zone)).date()
-    accounting_on, is_late = ledger.open_day(legal_entity=payment.legal_entity, on=on)
+    accounting_on, is_late = ledger.open_day(legal_entity=payment.legal_entity, on=on, source_type="refund")
     role = Role.BANK if payment.kind == PaymentKind.MANUAL else Role.GATEWAY_CLEARING
     if made.credit_note is not None:
         draft = refund(made.amount_minor, role, payment.gateway)

@@ -50,7 +50,7 @@ def test_text_is_for_people_and_json_for_programs() -> None:
         (
             InvalidInput("Too long.", field="name"),
             ExitCode.FAILED,
-            "Refused: Too long. (name: Too long.) [invalid_input]",
+            "Refused: Too long. (name) [invalid_input]",
         ),
         (Locked("Another process runs."), ExitCode.TRY_AGAIN, "Refused: Another process runs. [locked]"),
     ],

@@ -28,14 +28,14 @@ def report(var: Path, **environment: str) -> dict[str, list[dict[str, str]]]:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A var folder whose servers run and whose database is migrated."""
     var = tmp_path_factory.mktemp("installation") / "var"
-    done = manage(
-        "migrate", VV_VAR_DIR=str(var), VV_EMBEDDED_FSYNC="off"
-    )  # making it durably takes much longer
-    assert done.returncode == 0, done.stderr
-    servers.stop(var)
-    manage("servers", "start", VV_VAR_DIR=str(var), VV_EMBEDDED_FSYNC="on")
-    yield var
-    servers.stop(var)
+    try:
+        done = manage("migrate", VV_VAR_DIR=str(var), VV_EMBEDDED_FSYNC="off")  # durably it takes much longer
+        assert done.returncode == 0, done.stderr
+        servers.stop(var)
+        manage("servers", "start", VV_VAR_DIR=str(var), VV_EMBEDDED_FSYNC="on")
+        yield var
+    finally:
+        servers.stop(var)
 
 
 def test_a_fresh_checkout_has_nothing_to_fix_and_looking_makes_nothing(tmp_path: Path) -> None:

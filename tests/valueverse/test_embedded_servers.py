@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.valueverse.commands import ROOT, clean_environment
 from valueverse.embedded import servers
@@ -133,7 +135,7 @@ def test_roles_have_passwords_of_their_own_and_the_application_owns_nothing(var:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         query(urls.owner.replace("valueverse_owner:", "valueverse_owner:x"), "SELECT 1")
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=int(servers.status(var)[1].port or 0)).ping()
+        redis.Redis(port=int(servers.status(var)[1].port or 0), retry=Retry(NoBackoff(), 0)).ping()
     secrets = [path for path in var.rglob("*password*") if path.is_file()]
     assert len(secrets) == 4
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)

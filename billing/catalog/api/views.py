@@ -28,7 +28,7 @@ from billing.catalog.services import PriceInput
 from billing.platform.api.idempotency import idempotent
 from billing.platform.api.permissions import Needs
 from billing.platform.api.schema import page_of
-from billing.platform.api.views import ApiView
+from billing.platform.api.views import ApiView, only
 from billing.platform.clock import now
 from billing.platform.lookup import get_or_not_found
 from billing.platform.scopes import Scope
@@ -55,7 +55,7 @@ class MeterList(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Newest first."""
-        return self.page(selectors.meters().filter(**_only(self.query(CodeQuery), code="code")), MeterOutput)
+        return self.page(selectors.meters().filter(**only(self.query(CodeQuery), code="code")), MeterOutput)
 
     @extend_schema(
         operation_id="create_meter",
@@ -94,7 +94,7 @@ class ProductList(ApiView):
     def get(self, request: Request) -> Response:
         """Newest first."""
         return self.page(
-            selectors.products().filter(**_only(self.query(CodeQuery), code="code")), ProductOutput
+            selectors.products().filter(**only(self.query(CodeQuery), code="code")), ProductOutput
         )
 
     @extend_schema(
@@ -134,7 +134,7 @@ class PlanList(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Newest first, each with all its versions and their prices."""
-        return self.page(selectors.plans().filter(**_only(self.query(CodeQuery), code="code")), PlanOutput)
+        return self.page(selectors.plans().filter(**only(self.query(CodeQuery), code="code")), PlanOutput)
 
     @extend_schema(
         operation_id="create_plan",
@@ -225,7 +225,7 @@ class PriceList(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Newest first, over all plans and versions."""
-        wanted = _only(
+        wanted = only(
             self.query(PriceQuery),
             plan="plan_version__plan__code",
             plan_version="plan_version__public_id",
@@ -257,7 +257,7 @@ class TaxRateList(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Newest first, past and future ones too."""
-        wanted = _only(self.query(TaxRateQuery), country="country")
+        wanted = only(self.query(TaxRateQuery), country="country")
         return self.page(selectors.tax_rates().filter(**wanted), TaxRateOutput)
 
     @extend_schema(
@@ -283,11 +283,6 @@ class TaxRateDetail(ApiView):
     def get(self, request: Request, tax_rate_id: str) -> Response:
         rate = get_or_not_found(selectors.tax_rates(), kind="tax_rate", public_id=tax_rate_id)
         return self.answer(TaxRateOutput, rate)
-
-
-def _only(asked: dict[str, Any], **columns: str) -> dict[str, Any]:
-    """The parameters that were given, as conditions on columns."""
-    return {column: asked[name] for name, column in columns.items() if name in asked}
 
 
 def _plan(plan_id: str) -> Plan:

@@ -202,10 +202,12 @@ def _issue(credit_note: CreditNote, at: datetime) -> None:
 
 def _book(credit_note: CreditNote, lines: Sequence[InvoiceLine], actor: Actor, at: datetime) -> None:
     assert credit_note.issued_on is not None, "only issued credit notes are booked"
-    accounting_on, is_late = ledger.open_day(legal_entity=credit_note.legal_entity, on=credit_note.issued_on)
+    accounting_on, is_late = ledger.open_day(
+        legal_entity=credit_note.legal_entity, on=credit_note.issued_on, source_type="credit_note"
+    )
     taxes = [IssuedTax(tax_label(row), row.tax_minor) for row in credit_note.taxes.all()]
     if credit_note.is_cancellation:
-        draft = _cancellation_entry(credit_note, lines, taxes, accounting_on, is_late, actor, at)
+        draft = _cancellation_entry(credit_note, lines, taxes, accounting_on, actor, at)
     else:
         draft = credit_note_entry(
             _credited_lines(credit_note, lines, at),
@@ -232,14 +234,12 @@ def _cancellation_entry(
     lines: Sequence[InvoiceLine],
     taxes: Sequence[IssuedTax],
     accounting_on: date,
-    is_late: bool,
     actor: Actor,
     at: datetime,
 ) -> EntryDraft | None:
     revenue.take_back_schedules(
         invoice_id=credit_note.invoice.public_id,
         accounting_on=accounting_on,
-        is_late=is_late,
         actor=actor,
         at=at,
     )

@@ -122,7 +122,9 @@ def refuse_incomplete(snapshot: Snapshot) -> None:
 def _book(invoice: Invoice, issued_on: date, actor: Actor, at: datetime) -> None:
     """Accrue what was used and not accrued yet, post the issue, and defer what is still to be delivered."""
     lines = list(invoice.lines.select_related("item__price__meter").order_by("position"))
-    accounting_on, is_late = ledger.open_day(legal_entity=invoice.legal_entity, on=issued_on)
+    accounting_on, is_late = ledger.open_day(
+        legal_entity=invoice.legal_entity, on=issued_on, source_type="invoice"
+    )
     revenue.accrue_invoiced_usage(lines=_usage_lines(invoice, lines), actor=actor, at=at)
     draft = invoice_issue(
         [

@@ -76,7 +76,7 @@ def resend_document(*, document: Document, actor: Actor, at: datetime) -> list[D
 
 
 def send_mail(*, mail_id: str, actor: Actor, at: datetime) -> DocumentMail:
-    """Send one queued mail with its PDF. Sent mails are left alone, so that a second call sends nothing.
+    """Send one queued mail with its PDF. Sent and failed mails are left alone: a second call sends nothing.
 
     The row is locked while the mail goes out: two workers never send it both. A crash between the mail server's
     answer and the commit sends it again. Emits invoice.mail_sent or invoice.mail_failed.
@@ -87,7 +87,7 @@ def send_mail(*, mail_id: str, actor: Actor, at: datetime) -> DocumentMail:
             .filter(public_id=mail_id)
             .first()
         )
-        if mail is None or mail.status == MailStatus.SENT:
+        if mail is None or mail.status != MailStatus.QUEUED:
             return DocumentMail.objects.get(public_id=mail_id)
         document = _document_of(mail)
         if document.status == InvoiceStatus.VOIDED:

@@ -100,10 +100,4 @@ def _reverse_entries(invoice: Invoice, actor: Actor, at: datetime) -> None:
         actor=actor,
         is_late=entry.is_late,
     )
-    revenue.take_back_schedules(
-        invoice_id=invoice.public_id,
-        accounting_on=entry.accounting_on,
-        is_late=entry.is_late,
-        actor=actor,
-        at=at,
-    )
+    revenue.take_back_schedules(invoice_id=invoice.public_id, actor=actor, at=at)

@@ -81,3 +81,8 @@ def endpoint(route: str, view: type[ApiView], name: str) -> list[URLPattern]:
     Only the address without the slash is documented and made by `reverse`.
     """
     return [path(route, view.as_view(), name=name), path(f"{route}/", view.as_view(schema=None))]
+
+
+def only(asked: Mapping[str, Any], **columns: str) -> dict[str, Any]:
+    """Those of the named parameters that were given, as conditions on columns."""
+    return {column: asked[name] for name, column in columns.items() if name in asked}

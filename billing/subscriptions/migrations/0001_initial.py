@@ -272,5 +272,5 @@ class Migration(migrations.Migration):
             ),
         ),
         sql_beside(__file__, "0001_initial"),
-        revoke_from_application("subscriptions_billedperiod", privileges="TRUNCATE"),
+        revoke_from_application("subscriptions_billedperiod", privileges="DELETE, TRUNCATE"),
     ]

@@ -11,5 +11,6 @@ DROP TRIGGER allocation_is_not_truncated ON payments_paymentallocation;
 DROP TRIGGER allocation_is_append_only ON payments_paymentallocation;
 DROP TRIGGER i34_manual_payment_is_approved ON payments_payment;
 DROP TRIGGER payment_status_moves ON payments_payment;
+DROP TRIGGER i18_payment_counters_follow_their_facts ON payments_payment;
 DROP TRIGGER payment_is_not_deleted ON payments_payment;
 DROP TRIGGER payment_keeps_its_terms ON payments_payment;

@@ -3,6 +3,11 @@ CREATE TRIGGER payment_keeps_its_terms BEFORE UPDATE ON payments_payment
     FOR EACH ROW EXECUTE FUNCTION vv_frozen_except('payment_keeps_its_terms',
         'status', 'gateway_ref', 'failure_code', 'failure_message', 'received_on?', 'allocated_minor',
         'refunded_minor', 'unapplied_refunded_minor', 'finished_at', 'check_at', 'check_count');
+CREATE TRIGGER i18_payment_counters_follow_their_facts BEFORE UPDATE ON payments_payment
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND
+        (OLD.allocated_minor, OLD.refunded_minor, OLD.unapplied_refunded_minor)
+        IS DISTINCT FROM (NEW.allocated_minor, NEW.refunded_minor, NEW.unapplied_refunded_minor))
+    EXECUTE FUNCTION vv_counter_follows_its_facts('i18_payment_counters_follow_their_facts');
 CREATE TRIGGER payment_is_not_deleted BEFORE DELETE ON payments_payment
     FOR EACH ROW EXECUTE FUNCTION vv_append_only('payment_keeps_its_terms');
 CREATE TRIGGER payment_status_moves BEFORE UPDATE OF status ON payments_payment
@@ -21,7 +26,8 @@ CREATE TRIGGER payment_status_moves BEFORE UPDATE OF status ON payments_payment
         'partially_refunded>succeeded', 'refunded>partially_refunded', 'refunded>succeeded');
 CREATE TRIGGER i34_manual_payment_is_approved BEFORE INSERT ON payments_payment
     FOR EACH ROW WHEN (NEW.kind = 'manual')
-    EXECUTE FUNCTION vv_requires_approval('manual_payment', 'amount_minor');
+    EXECUTE FUNCTION vv_requires_approval(
+        'manual_payment', 'amount_minor', 'invoices_invoice', 'invoice_id', 'customers_customer', 'customer_id');
 
 -- Allocations are append-only, and count on the payment and the invoice, where check constraints bound them
 -- (I17, I18).
@@ -58,7 +64,8 @@ CREATE TRIGGER i18_allocation_counts AFTER INSERT ON payments_paymentallocation
 
 -- Refunds need an approval, never change but for their outcome, and count on payment and credit note (I18, I19).
 CREATE TRIGGER i34_refund_is_approved BEFORE INSERT ON payments_refund
-    FOR EACH ROW EXECUTE FUNCTION vv_requires_approval('refund', 'amount_minor');
+    FOR EACH ROW EXECUTE FUNCTION vv_requires_approval(
+        'refund', 'amount_minor', 'payments_payment', 'payment_id');
 CREATE TRIGGER refund_keeps_its_terms BEFORE UPDATE ON payments_refund
     FOR EACH ROW EXECUTE FUNCTION vv_frozen_except('refund_keeps_its_terms',
         'status', 'gateway_ref', 'failure_message', 'finished_at?');
@@ -81,7 +88,12 @@ BEGIN
         RAISE EXCEPTION 'only received money is refunded, in its own currency'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'i19_refund_fits_its_payment', TABLE = TG_TABLE_NAME;
     END IF;
-    UPDATE invoices_creditnote SET refunded_minor = refunded_minor + change WHERE id = NEW.credit_note_id;
+    UPDATE invoices_creditnote SET refunded_minor = refunded_minor + change
+        WHERE id = NEW.credit_note_id AND status = 'finalized' AND currency = NEW.currency;
+    IF NOT FOUND AND NEW.credit_note_id IS NOT NULL THEN
+        RAISE EXCEPTION 'only an issued credit note is refunded, in its own currency'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'i18_refund_fits_its_credit_note', TABLE = TG_TABLE_NAME;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER i19_refund_counts AFTER INSERT ON payments_refund

@@ -1,4 +1,7 @@
 DROP FUNCTION vv_requires_approval();
 DROP TRIGGER i34_request_is_not_deleted ON approvals_approvalrequest;
+DROP TRIGGER i34_decision_never_changes ON approvals_approvalrequest;
 DROP TRIGGER i34_request_never_changes ON approvals_approvalrequest;
 DROP TRIGGER i34_request_is_decided_once ON approvals_approvalrequest;
+DROP TRIGGER i34_request_is_born_undecided ON approvals_approvalrequest;
+DROP FUNCTION vv_request_is_born_undecided();

@@ -7,9 +7,12 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = 'i9_document_is_born_a_draft', TABLE = TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER i9_invoice_is_born_a_draft BEFORE INSERT ON invoices_invoice
-    FOR EACH ROW WHEN (NEW.status <> 'draft') EXECUTE FUNCTION vv_document_is_born_a_draft();
+    FOR EACH ROW WHEN (NEW.status <> 'draft' OR NEW.allocated_minor <> 0 OR NEW.offset_minor <> 0
+                       OR NEW.written_off_minor <> 0 OR NEW.credited_minor <> 0)
+    EXECUTE FUNCTION vv_document_is_born_a_draft();
 CREATE TRIGGER i9_credit_note_is_born_a_draft BEFORE INSERT ON invoices_creditnote
-    FOR EACH ROW WHEN (NEW.status <> 'draft') EXECUTE FUNCTION vv_document_is_born_a_draft();
+    FOR EACH ROW WHEN (NEW.status <> 'draft' OR NEW.refunded_minor <> 0)
+    EXECUTE FUNCTION vv_document_is_born_a_draft();
 CREATE TRIGGER i9_invoice_status_moves BEFORE UPDATE OF status ON invoices_invoice
     FOR EACH ROW EXECUTE FUNCTION vv_status_moves('i9_invoice_status_moves', 'draft>finalized', 'finalized>voided');
 CREATE TRIGGER i9_credit_note_status_moves BEFORE UPDATE OF status ON invoices_creditnote
@@ -20,6 +23,9 @@ CREATE TRIGGER i7_issued_invoice_never_changes BEFORE UPDATE ON invoices_invoice
     FOR EACH ROW WHEN (OLD.status <> 'draft') EXECUTE FUNCTION vv_frozen_except('i7_issued_invoice_never_changes',
         'status', 'voided_at?', 'void_reason', 'allocated_minor', 'offset_minor', 'written_off_minor',
         'credited_minor', 'sent_at?', 'shown_at?', 'exported_at?');
+CREATE TRIGGER i7_voided_invoice_never_changes BEFORE UPDATE ON invoices_invoice
+    FOR EACH ROW WHEN (OLD.status = 'voided') EXECUTE FUNCTION vv_frozen_except('i7_issued_invoice_never_changes',
+        'sent_at?', 'shown_at?', 'exported_at?');
 CREATE TRIGGER i7_issued_invoice_is_not_deleted BEFORE DELETE ON invoices_invoice
     FOR EACH ROW WHEN (OLD.status <> 'draft') EXECUTE FUNCTION vv_append_only('i7_issued_invoice_never_changes');
 CREATE TRIGGER i7_issued_credit_note_never_changes BEFORE UPDATE ON invoices_creditnote
@@ -57,8 +63,8 @@ CREATE TRIGGER i7_issued_credit_note_tax_never_changes BEFORE INSERT OR UPDATE O
     FOR EACH ROW EXECUTE FUNCTION vv_parts_of_issued_document('invoices_creditnote', 'credit_note_id');
 
 -- I6: when a document is issued its lines sum to the net amount, and so do the bases of its tax table; the taxes
--- of the table sum to the tax. I8: its number has been taken from the counter of its series and year.
--- Arguments: the tables of lines and of taxes, the column in them that names the document.
+-- of the table sum to the tax. I8: its number is the one just taken from the counter of its series and year.
+-- Arguments: the tables of lines and of taxes, the column in them that names the document, the type of its series.
 CREATE FUNCTION vv_document_is_issued() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     line_count bigint;
@@ -80,8 +86,8 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM customers_numbercounter counter JOIN customers_numberseries series ON series.id = counter.series_id
         WHERE series.id = NEW.series_id AND series.legal_entity_id = NEW.legal_entity_id
-          AND counter.year = NEW.series_year AND counter.last_number >= NEW.series_number
-          AND NEW.series_number > 0 AND counter.last_issued_on >= NEW.issued_on
+          AND series.document_type = TG_ARGV[3] AND counter.year = NEW.series_year
+          AND counter.last_number = NEW.series_number AND counter.last_issued_on = NEW.issued_on
           AND extract(year FROM NEW.issued_on) = NEW.series_year
     ) THEN
         RAISE EXCEPTION 'number % was not taken from its series', NEW.number
@@ -91,10 +97,11 @@ BEGIN
 END $$;
 CREATE TRIGGER i6_invoice_adds_up BEFORE UPDATE OF status ON invoices_invoice
     FOR EACH ROW WHEN (OLD.status = 'draft' AND NEW.status <> 'draft')
-    EXECUTE FUNCTION vv_document_is_issued('invoices_invoiceline', 'invoices_invoicetax', 'invoice_id');
+    EXECUTE FUNCTION vv_document_is_issued('invoices_invoiceline', 'invoices_invoicetax', 'invoice_id', 'invoice');
 CREATE TRIGGER i6_credit_note_adds_up BEFORE UPDATE OF status ON invoices_creditnote
     FOR EACH ROW WHEN (OLD.status = 'draft' AND NEW.status <> 'draft')
-    EXECUTE FUNCTION vv_document_is_issued('invoices_creditnoteline', 'invoices_creditnotetax', 'credit_note_id');
+    EXECUTE FUNCTION vv_document_is_issued('invoices_creditnoteline', 'invoices_creditnotetax', 'credit_note_id',
+                                           'credit_note');
 
 -- I8: at commit every number that the counter passed stands on a document: no gaps.
 CREATE FUNCTION vv_numbers_are_used() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -168,11 +175,23 @@ END $$;
 CREATE TRIGGER i17_credit_note_counts AFTER UPDATE OF status ON invoices_creditnote
     FOR EACH ROW WHEN (OLD.status = 'draft' AND NEW.status = 'finalized') EXECUTE FUNCTION vv_credit_note_counts();
 
+-- I17, I18: what is paid, credited and refunded is counted by the triggers of those facts, never set by hand.
+CREATE TRIGGER i17_invoice_counters_follow_their_facts BEFORE UPDATE ON invoices_invoice
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND
+        (OLD.allocated_minor, OLD.offset_minor, OLD.credited_minor)
+        IS DISTINCT FROM (NEW.allocated_minor, NEW.offset_minor, NEW.credited_minor))
+    EXECUTE FUNCTION vv_counter_follows_its_facts('i17_invoice_counters_follow_their_facts');
+CREATE TRIGGER i18_credit_note_counter_follows_its_refunds BEFORE UPDATE ON invoices_creditnote
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.refunded_minor <> NEW.refunded_minor)
+    EXECUTE FUNCTION vv_counter_follows_its_facts('i18_credit_note_counter_follows_its_refunds');
+
 -- I34: credit notes and bill runs go ahead only with an approval.
 CREATE TRIGGER i34_credit_note_is_approved BEFORE UPDATE OF status ON invoices_creditnote
-    FOR EACH ROW WHEN (NEW.status = 'finalized') EXECUTE FUNCTION vv_requires_approval('credit_note', 'total_minor');
+    FOR EACH ROW WHEN (NEW.status = 'finalized') EXECUTE FUNCTION vv_requires_approval(
+        'credit_note', 'total_minor', 'invoices_invoice', 'invoice_id');
 CREATE TRIGGER i34_bill_run_is_approved BEFORE UPDATE OF status ON invoices_billrun
-    FOR EACH ROW WHEN (NEW.status = 'approved') EXECUTE FUNCTION vv_requires_approval('bill_run', '');
+    FOR EACH ROW WHEN (NEW.status = 'approved') EXECUTE FUNCTION vv_requires_approval(
+        'bill_run', '', 'invoices_billrun', 'id');
 CREATE TRIGGER bill_run_status_moves BEFORE UPDATE OF status ON invoices_billrun
     FOR EACH ROW EXECUTE FUNCTION vv_status_moves('bill_run_status_moves',
         'previewed>generating', 'generating>in_review', 'in_review>approved', 'approved>finalizing',

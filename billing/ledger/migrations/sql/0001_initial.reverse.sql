@@ -11,6 +11,7 @@ DROP TRIGGER i23_entry_is_dated_in_an_open_period ON ledger_journalentry;
 DROP FUNCTION vv_journal_entry_period();
 ALTER TABLE ledger_journalentry DROP COLUMN written_in;
 DROP TRIGGER i23_closed_period_never_changes ON ledger_accountingperiod;
+DROP TRIGGER i23_period_keeps_its_days ON ledger_accountingperiod;
 DROP TRIGGER i23_period_moves_towards_closed ON ledger_accountingperiod;
 ALTER TABLE ledger_accountingperiod DROP CONSTRAINT accounting_periods_do_not_overlap;
 ALTER TABLE ledger_journalentry DROP CONSTRAINT entry_lies_in_a_period_of_its_entity;

@@ -11,7 +11,7 @@ ALTER TABLE ledger_journalentry
     ADD CONSTRAINT entry_lies_in_a_period_of_its_entity
         FOREIGN KEY (period_id, legal_entity_id) REFERENCES ledger_accountingperiod (id, legal_entity_id);
 
--- Accounting periods of one entity never overlap, and only move towards closed.
+-- Accounting periods of one entity never overlap, keep their days, and only move towards closed.
 ALTER TABLE ledger_accountingperiod ADD CONSTRAINT accounting_periods_do_not_overlap
     EXCLUDE USING gist (
         int8range(legal_entity_id, legal_entity_id, '[]') WITH &&, daterange(start_on, end_on) WITH &&
@@ -19,6 +19,8 @@ ALTER TABLE ledger_accountingperiod ADD CONSTRAINT accounting_periods_do_not_ove
 CREATE TRIGGER i23_period_moves_towards_closed BEFORE UPDATE ON ledger_accountingperiod
     FOR EACH ROW EXECUTE FUNCTION vv_status_moves('i23_period_moves_towards_closed',
         'open>soft_closed', 'soft_closed>open', 'open>closed', 'soft_closed>closed');
+CREATE TRIGGER i23_period_keeps_its_days BEFORE UPDATE ON ledger_accountingperiod
+    FOR EACH ROW EXECUTE FUNCTION vv_frozen_except('i23_period_keeps_its_days', 'status', 'closed_at?');
 CREATE TRIGGER i23_closed_period_never_changes BEFORE UPDATE OR DELETE ON ledger_accountingperiod
     FOR EACH ROW WHEN (OLD.status = 'closed') EXECUTE FUNCTION vv_append_only('i23_closed_period_never_changes');
 

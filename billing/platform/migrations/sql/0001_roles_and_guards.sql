@@ -43,3 +43,11 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- Refuses to set a counter that the triggers of its facts keep; attach it WHEN (pg_trigger_depth() = 0 AND ...).
+-- Argument: the invariant's name.
+CREATE FUNCTION vv_counter_follows_its_facts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the counters of % follow their facts and are not set by hand', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_ARGV[0], TABLE = TG_TABLE_NAME;
+END $$;

@@ -2,5 +2,6 @@ DROP TRIGGER subscription_agrees_with_plan_and_customer ON subscriptions_subscri
 DROP FUNCTION vv_subscription_agrees();
 DROP TRIGGER subscription_terms_never_move ON subscriptions_subscription;
 DROP TRIGGER subscription_status_moves ON subscriptions_subscription;
+DROP TRIGGER i10_billed_period_is_not_deleted ON subscriptions_billedperiod;
 DROP TRIGGER i10_billed_period_never_changes ON subscriptions_billedperiod;
 ALTER TABLE subscriptions_billedperiod DROP CONSTRAINT i10_period_is_billed_once;

@@ -11,6 +11,8 @@ ALTER TABLE subscriptions_billedperiod ADD CONSTRAINT i10_period_is_billed_once
 -- A billed period never changes; a void or a cancellation releases it, once.
 CREATE TRIGGER i10_billed_period_never_changes BEFORE UPDATE ON subscriptions_billedperiod
     FOR EACH ROW EXECUTE FUNCTION vv_frozen_except('i10_billed_period_never_changes', 'released_at?');
+CREATE TRIGGER i10_billed_period_is_not_deleted BEFORE DELETE ON subscriptions_billedperiod
+    FOR EACH ROW EXECUTE FUNCTION vv_append_only('i10_billed_period_never_changes');
 
 CREATE TRIGGER subscription_status_moves BEFORE UPDATE OF status ON subscriptions_subscription
     FOR EACH ROW EXECUTE FUNCTION vv_status_moves('subscription_status_moves',
