@@ -7,7 +7,7 @@ from django.db.models.functions import Coalesce
 
 from billing.core.lifecycles import InvoiceStatus, RefundStatus
 from billing.invoices.models import Invoice
-from customers.models import Customer, LegalEntity
+from customers.models import CollectionMethod, Customer, LegalEntity
 from payments.models import (
     LIVE_PAYMENT_STATUSES,
     RECEIVED_PAYMENT_STATUSES,
@@ -35,6 +35,16 @@ def default_method(*, customer: Customer) -> PaymentMethod | None:
 def live_attempt(*, invoice: Invoice) -> Payment | None:
     """The attempt on an invoice that may still succeed, if there is one (I16)."""
     return Payment.objects.filter(invoice=invoice, kind="provider", status__in=LIVE_PAYMENT_STATUSES).first()
+
+
+def unscheduled_invoices() -> QuerySet[Invoice]:
+    """Finalized, open invoices that we collect and that nobody planned to: a lost task left them behind."""
+    return Invoice.objects.filter(
+        status=InvoiceStatus.FINALIZED,
+        customer__collection_method=CollectionMethod.CHARGE_AUTOMATICALLY,
+        collection=None,
+        total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor"),
+    ).order_by("pk")
 
 
 def due_collections(*, at: datetime) -> QuerySet[CollectionSchedule]:

@@ -9,7 +9,7 @@ from billing.platform.actors import task_actor
 from billing.platform.clock import now
 from customers.selectors import now_for
 from payments import services
-from payments.selectors import due_collections, payments_to_check, refunds_to_check
+from payments.selectors import due_collections, payments_to_check, refunds_to_check, unscheduled_invoices
 
 BATCH = 200
 
@@ -28,7 +28,12 @@ def collect_finalized_invoice(invoice_id: str) -> None:
 
 @shared_task(name="payments.collect_due", ignore_result=True)
 def collect_due() -> int:
-    """Make the attempts that are due; returns how many invoices were looked at."""
+    """Make the attempts that are due; returns how many invoices were looked at.
+
+    Plans those of finalized invoices first whose own task was lost with the broker: the rows know what is owed.
+    """
+    for invoice in unscheduled_invoices().select_related("customer__test_clock")[:BATCH]:
+        services.schedule_collection(invoice_id=invoice.public_id, at=now_for(invoice.customer))
     due = due_collections(at=now()).values_list("invoice__public_id", flat=True)[:BATCH]
     for invoice_id in (invoice_ids := list(due)):
         _collect(invoice_id)

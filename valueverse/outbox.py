@@ -16,6 +16,7 @@ def drain_outbox() -> int:
     Returns how many tasks ran. Tasks run outside the relay's transaction, as they do in a worker; one that fails
     raises here. Raises RuntimeError if events keep causing events without end.
     """
+    current_app.loader.import_default_modules()  # tasks register when their modules are imported
     done = 0
     for _ in range(ROUNDS_MAX):
         queued: list[tuple[str, str]] = []

@@ -8,6 +8,7 @@ from billing.platform import metrics
 from billing.platform.actors import task_actor
 from billing.platform.clock import now
 from billing.platform.locks import RunInProgress, run_lock
+from billing.subscriptions.selectors import due_customers
 
 
 @shared_task(name="invoices.render_invoice", ignore_result=True)
@@ -46,3 +47,18 @@ def run_billing() -> None:
             services.bill_due(as_of=now(), actor=actor, at=now())
     except RunInProgress:
         return
+
+
+@shared_task(
+    name="invoices.bill_test_clock",
+    ignore_result=True,
+    autoretry_for=(RunInProgress,),
+    retry_backoff=5,
+    max_retries=10,
+)
+def bill_test_clock(clock_id: str) -> None:
+    """Bill what fell due for the customers on a clock that was advanced. Waits for a run that is under way."""
+    actor = task_actor("invoices.bill_test_clock")
+    with run_lock(services.BILLING_LOCK):
+        for customer in due_customers(as_of=now()).filter(test_clock__public_id=clock_id):
+            services.bill_due(as_of=now(), customer=customer, actor=actor, at=now())

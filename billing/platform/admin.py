@@ -6,6 +6,13 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from billing.platform.actors import Actor, ActorKind
+
+
+def staff_actor(request: HttpRequest) -> Actor:
+    """The signed-in person as the actor of what a page does."""
+    return Actor(ActorKind.USER, str(getattr(request.user, "public_id", "")), str(request.user))
+
 
 class ReadOnly:
     """No adding, changing or deleting, whatever the permissions: rows change through services."""

@@ -16,7 +16,6 @@ from django.db import ProgrammingError
 
 from billing.core.errors import BillingError, Kind
 
-
 UNDEFINED_TABLE = "42P01"
 """SQLSTATE of a table that does not exist."""
 

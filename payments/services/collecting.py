@@ -69,18 +69,27 @@ def schedule_collection(*, invoice_id: str, at: datetime) -> CollectionSchedule 
     return schedule
 
 
-def collect_invoice(*, invoice_id: str, actor: Actor, at: datetime) -> Payment:
+def collect_invoice(*, invoice_id: str, actor: Actor, at: datetime, request_key: str = "") -> Payment:
     """Charge what is open of an invoice by the payer's default method.
 
-    Safe to run twice: a live attempt is refused, a settled invoice too. Returns the payment in the state the gateway
-    gave it: succeeded, failed, processing or unknown.
+    Safe to run twice: a live attempt is refused, a settled invoice too. request_key: the caller's own key for this
+    attempt; called again with it, the same attempt goes on and no other begins. Returns the payment in the state the
+    gateway gave it: succeeded, failed, processing or unknown.
     Raises NotCollectable, InvoiceAlreadySettled, PaymentInProgress, NoPaymentMethod (and stops the schedule).
     """
-    payment = _intend(invoice_id, actor, at)
+    begun = Payment.objects.filter(idempotency_key=_gateway_key(request_key)).first() if request_key else None
+    if begun is not None:
+        return check_payment(payment_id=begun.public_id, actor=actor, at=at)
+    payment = _intend(invoice_id, request_key, actor, at)
     return _call(payment, actor, at)
 
 
-def _intend(invoice_id: str, actor: Actor, at: datetime) -> Payment:
+def _gateway_key(name: str) -> str:
+    """The key that a gateway knows an attempt by: a digest of the caller's key, or else of the payment's id."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _intend(invoice_id: str, request_key: str, actor: Actor, at: datetime) -> Payment:
     """Transaction 1: write down what is about to happen."""
     with transaction.atomic():
         found = Invoice.objects.only("customer_id").get(public_id=invoice_id)
@@ -106,7 +115,7 @@ def _intend(invoice_id: str, actor: Actor, at: datetime) -> Payment:
                 initiated_at=at,
                 check_at=at + CHECK_DELAYS[0],
             )
-            payment.idempotency_key = hashlib.sha256(payment.public_id.encode()).hexdigest()
+            payment.idempotency_key = _gateway_key(request_key or payment.public_id)
             payment.save()
             schedule, _ = CollectionSchedule.objects.get_or_create(invoice=invoice)
             schedule.attempts, schedule.next_attempt_at = schedule.attempts + 1, None

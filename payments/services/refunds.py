@@ -46,14 +46,19 @@ def refund_payment(
     actor: Actor,
     at: datetime,
     credit_note_id: str | None = None,
+    request_key: str = "",
 ) -> Refund:
     """Pay money back by the way it came: what a credit note owes, or without one the payment's unapplied cash.
 
     The refund is recorded and approved before the gateway is called with its own key, outside any transaction; the
     result is booked (journal entry 6d). A manual payment is refunded by hand: recorded as paid at once.
     Emits refund.initiated, then refund.succeeded or refund.failed. A refund without an answer stays pending; the
-    same call on it is repeated by complete_refund. Raises ApprovalRequired, RefundRefused, RefundTooLarge.
+    same call on it is repeated by complete_refund. request_key: the caller's own key for this refund; called again
+    with it, the same refund goes on and no other begins. Raises ApprovalRequired, RefundRefused, RefundTooLarge.
     """
+    begun = Refund.objects.filter(idempotency_key=_gateway_key(request_key)).first() if request_key else None
+    if begun is not None:
+        return complete_refund(refund_id=begun.public_id, actor=actor, at=at)
     payment = Payment.objects.select_related("customer").get(public_id=payment_id)
     note = CreditNote.objects.get(public_id=credit_note_id) if credit_note_id else None
     _check(payment, note, amount_minor)
@@ -67,8 +72,13 @@ def refund_payment(
         at=at,
         reason=reason,
     )
-    made = _intend(payment, note, amount_minor, reason, approval, actor, at)
+    made = _intend(payment, note, amount_minor, reason, request_key, approval, actor, at)
     return complete_refund(refund_id=made.public_id, actor=actor, at=at)
+
+
+def _gateway_key(name: str) -> str:
+    """The key that a gateway knows a refund by: a digest of the caller's key, or else of the refund's id."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def complete_refund(*, refund_id: str, actor: Actor, at: datetime) -> Refund:
@@ -112,6 +122,7 @@ def _intend(
     note: CreditNote | None,
     amount_minor: int,
     reason: str,
+    request_key: str,
     approval: ApprovalRequest,
     actor: Actor,
     at: datetime,
@@ -132,7 +143,7 @@ def _intend(
         approval=approval,
         initiated_at=at,
     )
-    made.idempotency_key = hashlib.sha256(made.public_id.encode()).hexdigest()
+    made.idempotency_key = _gateway_key(request_key or made.public_id)
     made.save()
     _record(EventName.REFUND_INITIATED, made, payment, actor, at)
     return made

@@ -133,7 +133,7 @@ def test_tampered_header_is_refused(fiona: User, header: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     "payload",
-    [{"user_id": "1"}, {"exp": 99999999999}, {"aud": "other"}, {"iss": "other"}, {"token_type": "refresh"}],
+    [{"sub": "usr_1"}, {"exp": 99999999999}, {"aud": "other"}, {"iss": "other"}, {"token_type": "refresh"}],
 )
 def test_tampered_payload_is_refused(fiona: User, payload: dict[str, Any]) -> None:
     assert_problem(

@@ -350,6 +350,9 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "UPDATE_LAST_LOGIN": False,
+    "USER_ID_FIELD": "public_id",
+    "USER_ID_CLAIM": "sub",
+    "CHECK_REVOKE_TOKEN": True,  # a new password ends the tokens issued under the old one
     "ALGORITHM": "HS256",
     "AUDIENCE": "valueverse-api",
     "ISSUER": "valueverse",
@@ -364,6 +367,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [],  # choices stand where they are used, rather than as components with made-up names
 }
 
 # Work outside of requests -----------------------------------------------------------------------------------------

@@ -1,57 +1,61 @@
 """What the API of invoices reads and writes."""
 
-from typing import Any
-
 from rest_framework import serializers
 
-from billing.core.lifecycles import BillRunStatus, InvoiceStatus, Settlement
+from billing.core.lifecycles import BillRunStatus, CreditNoteStatus, InvoiceStatus, Settlement
 from billing.invoices.models import BillingReason, CreditReason
-from billing.platform.api.fields import InstantField, MoneyField, PublicIdOf, QuantityField, TextField
+from billing.platform.api.fields import (
+    FlagField,
+    InstantField,
+    MoneyField,
+    PublicIdOf,
+    QuantityField,
+    TextField,
+)
 from billing.platform.api.serializers import Input, Output, Query
 
 _STATUSES = [(str(value), str(value)) for value in InvoiceStatus]
 
 
 class LineOutput(Output):
-    """One line, with everything that explains its amount."""
+    """What every line says: what was served when, how much of it, and how its amount came about."""
 
-    id = TextField(source="public_id")
-    position = serializers.IntegerField()
     code = TextField()
     description = TextField()
     kind = TextField(help_text="recurring, usage or late_usage.")
     timing = TextField(help_text="in_advance or in_arrears.")
-    meter = serializers.CharField(
-        source="meter_code", default="", help_text="Code of the meter; empty for a fee."
-    )
     quantity = QuantityField()
-    unit_code = TextField()
+    unit_code = TextField(help_text="UN/ECE recommendation 20; C62 is 'one'.")
     unit_amount = QuantityField(allow_null=True, help_text="Where one price holds for the whole quantity.")
-    amount = serializers.SerializerMethodField(help_text="Net, in major units.")
     service_start_on = serializers.DateField()
     service_last_on = serializers.DateField(help_text="Last day of service, inclusive.")
-    tax_category = TextField()
-    tax_percent = QuantityField()
-    working = serializers.DictField(help_text="How the amount came about: price version, steps, rounding.")
-
-    def get_amount(self, line: Any) -> str:
-        return MoneyField.shown(line.amount_minor, self.context["currency"])
+    working = serializers.DictField(help_text="Price version, tiers used, exact amount, rounding.")
 
 
 class TaxOutput(Output):
-    """One row of the tax table: rounded once per category and rate."""
+    """One row of a tax table: rounded once per category and rate."""
 
-    category = TextField()
+    category = TextField(help_text="As EN 16931 codes it: S, Z, E, AE, O, G.")
     percent = QuantityField()
-    base = serializers.SerializerMethodField()
-    tax = serializers.SerializerMethodField()
-    exemption_code = TextField()
+    exemption_code = TextField(help_text="VATEX code where no tax is charged, else empty.")
 
-    def get_base(self, row: Any) -> str:
-        return MoneyField.shown(row.base_minor, self.context["currency"])
 
-    def get_tax(self, row: Any) -> str:
-        return MoneyField.shown(row.tax_minor, self.context["currency"])
+class InvoiceLineOutput(LineOutput):
+    """One line of an invoice."""
+
+    id = TextField(source="public_id")
+    position = serializers.IntegerField()
+    meter = TextField(source="meter_code", help_text="Code of the meter; empty for a fee.")
+    amount = MoneyField(source="amount_minor", currency="invoice.currency", help_text="Net.")
+    tax_category = TextField()
+    tax_percent = QuantityField()
+
+
+class InvoiceTaxOutput(TaxOutput):
+    """One row of an invoice's tax table."""
+
+    base = MoneyField(source="base_minor", currency="invoice.currency")
+    tax = MoneyField(source="tax_minor", currency="invoice.currency")
 
 
 class InvoiceOutput(Output):
@@ -89,14 +93,8 @@ class InvoiceOutput(Output):
 class InvoiceDetailOutput(InvoiceOutput):
     """An invoice with its lines and tax table."""
 
-    lines = serializers.SerializerMethodField()
-    taxes = serializers.SerializerMethodField()
-
-    def get_lines(self, invoice: Any) -> list[dict[str, Any]]:
-        return LineOutput(invoice.lines.all(), many=True, context={"currency": invoice.currency}).data
-
-    def get_taxes(self, invoice: Any) -> list[dict[str, Any]]:
-        return TaxOutput(invoice.taxes.all(), many=True, context={"currency": invoice.currency}).data
+    lines = InvoiceLineOutput(many=True)
+    taxes = InvoiceTaxOutput(many=True)
 
 
 class InvoiceQuery(Query):
@@ -119,9 +117,153 @@ class CreditNoteInput(Input):
 
     kind = serializers.ChoiceField(
         choices=[("cancellation", "Cancellation"), ("credit", "Credit")],
-        help_text="cancellation: as if it had not been issued; its periods are billed again. credit: it stays billed.",
+        help_text="cancellation: as if it had not been issued, its periods are billed again. credit: stays billed.",
     )
     reason = serializers.ChoiceField(choices=CreditReason.choices)
     note = TextField(
         required=False, allow_blank=True, max_length=500, help_text="Printed on the credit note."
+    )
+
+
+class CreditNoteLineOutput(LineOutput):
+    """One credited line."""
+
+    id = TextField(source="public_id")
+    position = serializers.IntegerField()
+    invoice_line = PublicIdOf()
+    amount = MoneyField(source="amount_minor", currency="credit_note.currency", help_text="Net.")
+
+
+class CreditNoteTaxOutput(TaxOutput):
+    """One row of a credit note's tax table."""
+
+    base = MoneyField(source="base_minor", currency="credit_note.currency")
+    tax = MoneyField(source="tax_minor", currency="credit_note.currency")
+
+
+class CreditNoteOutput(Output):
+    """A credit note without its lines."""
+
+    id = TextField(source="public_id")
+    number = TextField(allow_null=True)
+    status = serializers.ChoiceField(choices=[(str(value), str(value)) for value in CreditNoteStatus])
+    invoice = PublicIdOf()
+    customer = PublicIdOf()
+    legal_entity = PublicIdOf()
+    is_cancellation = FlagField(help_text="Whether what the invoice billed can be billed again.")
+    reason = serializers.ChoiceField(choices=CreditReason.choices)
+    note = TextField()
+    currency = TextField()
+    subtotal = MoneyField(source="subtotal_minor")
+    tax = MoneyField(source="tax_minor")
+    total = MoneyField(source="total_minor")
+    offset = MoneyField(source="offset_minor", help_text="Settles what was open of the invoice.")
+    refundable = MoneyField(source="refund_minor", help_text="Was paid already and is owed back.")
+    refunded = MoneyField(source="refunded_minor")
+    issued_on = serializers.DateField(allow_null=True)
+    finalized_at = InstantField(allow_null=True)
+    created_at = InstantField()
+
+
+class CreditNoteDetailOutput(CreditNoteOutput):
+    """A credit note with its lines and tax table."""
+
+    lines = CreditNoteLineOutput(many=True)
+    taxes = CreditNoteTaxOutput(many=True)
+
+
+class CreditNoteQuery(Query):
+    """Which credit notes to list."""
+
+    customer = TextField(required=False, max_length=36, help_text="Id of a customer.")
+    invoice = TextField(required=False, max_length=36, help_text="Id of an invoice.")
+
+
+class PreviewLineOutput(LineOutput):
+    """One line as it would be."""
+
+    meter = TextField(help_text="Code of the meter; empty for a fee.")
+    amount = MoneyField(source="amount_minor", help_text="Net.")
+
+
+class PreviewTaxOutput(TaxOutput):
+    """One row of the tax table as it would be."""
+
+    base = MoneyField(source="base_minor")
+    tax = MoneyField(source="tax_minor")
+
+
+class UpcomingInvoiceOutput(Output):
+    """The next invoice of a subscription as it would be with the usage received so far. Nothing is written."""
+
+    subscription = TextField()
+    bills_at = InstantField(help_text="When it is due.")
+    usage_until = InstantField(help_text="Usage received until here is in.")
+    currency = TextField()
+    subtotal = MoneyField(source="subtotal_minor")
+    tax = MoneyField(source="tax_minor")
+    total = MoneyField(source="total_minor")
+    lines = PreviewLineOutput(many=True)
+    taxes = PreviewTaxOutput(many=True)
+
+
+class UsageSoFarOutput(Output):
+    """One metered price: the quantity used so far and what it would cost."""
+
+    code = TextField(help_text="Code of the price.")
+    description = TextField()
+    meter = TextField(help_text="Code of the meter.")
+    unit_code = TextField()
+    quantity = QuantityField()
+    amount = MoneyField(source="amount_minor", help_text="Net, rounded as on the invoice.")
+
+
+class CurrentUsageOutput(Output):
+    """The usage of the current service period, and its amount if the period ended now."""
+
+    subscription = TextField()
+    as_of = InstantField(help_text="Now; a test clock's time where one runs.")
+    period_start_at = InstantField()
+    period_end_at = InstantField(help_text="Exclusive.")
+    currency = TextField()
+    total = MoneyField(source="total_minor", help_text="Net, without fees and tax.")
+    items = UsageSoFarOutput(many=True)
+
+
+class MailOutput(Output):
+    """A mail that carries a document to one contact."""
+
+    id = TextField(source="public_id")
+    recipient = TextField()
+    status = TextField()
+    queued_at = InstantField()
+    sent_at = InstantField(allow_null=True)
+
+
+class QueuedMailsOutput(Output):
+    """The mails that were queued."""
+
+    data = MailOutput(many=True)  # type: ignore[assignment]  # a field, not the property
+
+
+class BillRunOutput(Output):
+    """One billing of many customers."""
+
+    id = TextField(source="public_id")
+    status = serializers.ChoiceField(choices=[(str(value), str(value)) for value in BillRunStatus])
+    as_of = InstantField()
+    customer = PublicIdOf(allow_null=True)
+    needs_review = FlagField()
+    usage_cutoff_at = InstantField()
+    created_at = InstantField()
+    completed_at = InstantField(allow_null=True)
+
+
+class BillRunDetailOutput(BillRunOutput):
+    """A bill run with what it has made so far."""
+
+    customers = serializers.DictField(child=serializers.IntegerField(), help_text="Customers by status.")
+    invoices = serializers.IntegerField()
+    totals = serializers.DictField(
+        child=serializers.CharField(), help_text="Total per currency, major units."
     )

@@ -1,6 +1,6 @@
 """The base of every view of the API, and how a view gets its addresses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -59,10 +59,18 @@ class ApiView(APIView):
         """One object."""
         return Response(serializer(instance).data, status=status)
 
-    def page(self, queryset: QuerySet[Any], serializer: type[Serializer]) -> Response:  # type: ignore[type-arg]
-        """One page of a list. Call `query` first: it refuses parameters that nobody knows."""
+    def page(
+        self,
+        queryset: QuerySet[Any],
+        serializer: type[Serializer],  # type: ignore[type-arg]
+        *,
+        seen: Callable[[list[Any]], None] | None = None,
+    ) -> Response:
+        """One page of a list; `seen` is told its rows. Call `query` first: it refuses unknown parameters."""
         page = CursorPage()
         rows = page.paginate_queryset(queryset, self.request, self)
+        if seen is not None:
+            seen(rows)
         return page.get_paginated_response(serializer(rows, many=True).data)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -25,7 +25,7 @@ CREATE TRIGGER i7_issued_invoice_never_changes BEFORE UPDATE ON invoices_invoice
         'credited_minor', 'sent_at?', 'shown_at?', 'exported_at?');
 CREATE TRIGGER i7_voided_invoice_never_changes BEFORE UPDATE ON invoices_invoice
     FOR EACH ROW WHEN (OLD.status = 'voided') EXECUTE FUNCTION vv_frozen_except('i7_issued_invoice_never_changes',
-        'sent_at?', 'shown_at?', 'exported_at?');
+        'status', 'sent_at?', 'shown_at?', 'exported_at?');
 CREATE TRIGGER i7_issued_invoice_is_not_deleted BEFORE DELETE ON invoices_invoice
     FOR EACH ROW WHEN (OLD.status <> 'draft') EXECUTE FUNCTION vv_append_only('i7_issued_invoice_never_changes');
 CREATE TRIGGER i7_issued_credit_note_never_changes BEFORE UPDATE ON invoices_creditnote
