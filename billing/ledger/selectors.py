@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Max, QuerySet, Sum
 
 from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
@@ -91,6 +91,19 @@ def entries_of(*, source_id: str) -> list[JournalEntry]:
     return list(
         JournalEntry.objects.filter(source_id=source_id).order_by("pk").prefetch_related("postings__account")
     )
+
+
+def sources_booked(
+    *, legal_entity: LegalEntity, source_type: str, start_on: date, end_on: date
+) -> QuerySet[JournalEntry, str]:
+    """Public ids of the facts of one kind with an entry dated in [start_on, end_on)."""
+    entries = JournalEntry.objects.filter(
+        legal_entity=legal_entity,
+        source_type=source_type,
+        accounting_on__gte=start_on,
+        accounting_on__lt=end_on,
+    )
+    return entries.values_list("source_id", flat=True)
 
 
 def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> Iterator[tuple[str, ...]]:

@@ -233,11 +233,11 @@ def test_a_scheduled_start_bills_nothing_before_its_day_and_becomes_active_with_
 
 def test_a_backdated_start_is_billed_period_by_period_in_one_run() -> None:
     story = Story(utc(2023, 8, 20))
-    buyer = story.customer()
+    buyer, version = story.customer(), story.version(usage(), factories.fee("31.00"))
     story.advance(utc(2023, 9, 1))
     story.use(buyer, utc(2023, 8, 31), 400)
     story.advance(utc(2023, 11, 10))
-    story.subscribe(buyer, story.version(usage(), factories.fee("31.00")), started_at=utc(2023, 8, 22))
+    story.subscribe(buyer, version, started_at=utc(2023, 8, 22))
     issued = story.bill()
     assert [amounts(one)[0] for one in issued] == ["10.00", "35.00", "31.00", "31.00"]
     assert [service_days(one)[-1] for one in issued] == [
