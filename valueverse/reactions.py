@@ -7,7 +7,6 @@ REACTIONS: dict[str, tuple[str, ...]] = {
     "meter.created": ("usage.count_past_events",),
     "invoice.finalized": ("invoices.render_invoice", "payments.collect_finalized_invoice"),
     "credit_note.finalized": ("invoices.render_credit_note",),
-    "meter.created": ("usage.count_past_events",),
     "test_clock.advanced": ("invoices.bill_test_clock",),
     "invoice.mail_queued": ("invoices.send_mail",),
 }

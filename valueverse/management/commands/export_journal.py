@@ -33,13 +33,13 @@ class Command(BillingCommand):
             LegalEntity.objects.all(), kind="legal_entity", public_id=options["legal_entity"]
         )
         start_on, end_on = options["month"], next_month(options["month"])
+        note_journal_export(legal_entity=entity, start_on=start_on, end_on=end_on, at=now())
         rows = journal_rows(legal_entity=entity, start_on=start_on, end_on=end_on)
         if options["output"] is None:
             count = self.write(sys.stdout, rows)
         else:
             with options["output"].open("w", newline="", encoding="utf-8") as file:
                 count = self.write(file, rows)
-        note_journal_export(legal_entity=entity, start_on=start_on, end_on=end_on, at=now())
         if options["output"] is not None:
             self.report(f"{count} postings written to {options['output']}", {"postings": count})
 
