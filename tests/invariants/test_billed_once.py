@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from billing.ledger.services import ensure_period
 from billing.reports.books import check_books
 from billing.subscriptions.models import SubscriptionItem
 from billing.usage.models import UsageEvent, UsageRollup
@@ -186,4 +185,3 @@ def test_subscription_terms_never_move(item: SubscriptionItem) -> None:
         if column not in movable:
             with refused("subscription_terms_never_move"):
                 sql(f"UPDATE subscriptions_subscription SET {change} WHERE id = %s", item.subscription_id)
-    assert ensure_period(legal_entity=item.subscription.legal_entity, on=november(1).date())

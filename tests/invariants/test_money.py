@@ -87,7 +87,9 @@ def refund(payment: Payment, amount_minor: int, note: CreditNote | None = None, 
         **changes,
     }
     if "approval_id" not in columns:
-        columns["approval_id"] = approval_for(payment, amount_minor).pk
+        approval = approval_for(payment, amount_minor)
+        approvals.mark_executed(approval=approval, at=START)
+        columns["approval_id"] = approval.pk
     sql(
         f"INSERT INTO payments_refund ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
         *columns.values(),

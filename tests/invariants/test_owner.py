@@ -6,7 +6,7 @@ from billing.usage.services import IncomingEvent, ingest
 from customers.models import Customer
 from customers.selectors import now_for
 from tests import factories
-from tests.billing_factories import billed_customer, paid_invoice, version_with_fee
+from tests.billing_factories import billed_customer, paid_invoice, receipt, version_with_fee
 from tests.invariants.hostile import refused, sql, tampering
 from tests.invariants.test_documents import store_document
 
@@ -44,6 +44,7 @@ def full_database(committed_db: str) -> Customer:
     at = now_for(customer)
     ingest(events=[IncomingEvent("e1", customer.public_id, meter.event_type, at, {})])
     store_document(paid_invoice(customer), retain_until="2034-01-01")
+    receipt(customer, 1000)
     return customer
 
 

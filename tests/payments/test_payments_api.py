@@ -105,7 +105,7 @@ def test_invoice_that_is_not_to_be_collected_is_refused_and_the_key_stays_usable
     assert not IdempotencyRecord.objects.exists()
 
 
-def manual(invoice: Invoice, **changes: Any) -> dict[str, Any]:
+def manual(invoice: Invoice, /, **changes: Any) -> dict[str, Any]:
     return {
         "customer": invoice.customer.public_id,
         "amount": "117.81",

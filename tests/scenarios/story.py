@@ -181,7 +181,7 @@ class Story:
 
     def bill(self) -> list[Invoice]:
         """Bill what is due as the command does; the invoices issued by this run, in order of their numbers."""
-        known = set(Invoice.objects.values_list("pk", flat=True))
+        known = set(Invoice.objects.filter(number__isnull=False).values_list("pk", flat=True))
         invoices.bill_due(as_of=now(), actor=OSCAR, at=now())
         issued = Invoice.objects.filter(legal_entity=self.seller, number__isnull=False).exclude(pk__in=known)
         return list(issued.order_by("series_year", "series_number"))

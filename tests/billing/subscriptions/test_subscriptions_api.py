@@ -29,9 +29,9 @@ def customer() -> Customer:
     return factories.customer(test_clock=factories.test_clock())
 
 
-def start(client: APIClient, customer: Customer, **changes: Any) -> Any:
+def start(client: APIClient, of: Customer, /, **changes: Any) -> Any:
     version = factories.plan_version()
-    body = {"customer": customer.public_id, "plan_version": version.public_id} | changes
+    body = {"customer": of.public_id, "plan_version": version.public_id} | changes
     return client.post(ADDRESS, body)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from django.db.models import Prefetch, QuerySet
+from django.http import HttpResponse
 from django.utils.http import content_disposition_header
-from rest_framework.response import Response
 
 from billing.core.lifecycles import CreditNoteStatus, InvoiceStatus
 from billing.invoices import services
@@ -48,7 +48,7 @@ def note_seen(view: ApiView, documents: Iterable[Invoice | CreditNote]) -> None:
         services.note_shown(documents=documents, at=now())
 
 
-def pdf_answer(view: ApiView, document: Invoice | CreditNote) -> Response:
+def pdf_answer(view: ApiView, document: Invoice | CreditNote) -> HttpResponse:
     """The stored PDF. In a customer's hands it counts as shown, in a program's as exported; staff may look."""
     content = services.render_document(document=document, format=DocumentFormat.PDF)
     note_seen(view, [document])
@@ -56,4 +56,4 @@ def pdf_answer(view: ApiView, document: Invoice | CreditNote) -> Response:
         services.note_exported(document=document, at=now())
     disposition = content_disposition_header(as_attachment=False, filename=f"{document.number}.pdf")
     headers = {"Content-Disposition": str(disposition)}
-    return Response(content, content_type="application/pdf", headers=headers)
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
