@@ -5,6 +5,7 @@ says what goes wrong then. So a test that passes has met the race, and it is the
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,6 +116,24 @@ def without_row_locks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(QuerySet, "select_for_update", lambda queryset, *args, **options: queryset.all())
         yield
+
+
+def wait_until_somebody_waits() -> None:
+    """Return when another connection to this database waits for a lock."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_stat_clear_snapshot()"
+            )  # a transaction sees one state of this view otherwise
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits for a lock")
 
 
 def values(outcomes: Sequence[Outcome]) -> list[Any]:
