@@ -193,9 +193,7 @@ def test_a_receipt_above_the_limit_waits_for_somebody_else_and_then_goes_through
         receive(story, invoice)
     assert not Payment.objects.exists()
     assert not JournalEntry.objects.filter(source_type="payment").exists()
-    decide_approval(
-        approval_id=str(refused.value.details["approval"]), approve=True, actor=OSCAR, at=NOV_1
-    )
+    decide_approval(approval_id=str(refused.value.details["approval"]), approve=True, actor=OSCAR, at=NOV_1)
     receive(story, invoice)
     before = everything()
     with pytest.raises(InvoiceAlreadySettled):
@@ -253,9 +251,7 @@ def test_an_allocation_is_taken_back_once() -> None:
     payment = receive(story, invoice)
     allocation = payment.allocations.get()
     story.advance(utc(2023, 11, 5))
-    reversal = payments.reverse_allocation(
-        allocation_id=allocation.public_id, actor=FIONA, at=story.now_at
-    )
+    reversal = payments.reverse_allocation(allocation_id=allocation.public_id, actor=FIONA, at=story.now_at)
     invoice.refresh_from_db()
     payment.refresh_from_db()
     assert (invoice.settlement, payment.unapplied_minor) == ("open", 11781)

@@ -102,7 +102,12 @@ def test_a_declined_payment_is_not_refunded() -> None:
     story.subscribe(story.customer(method=None), story.version(factories.fee()))
     invoice = story.bill_one()
     payments.add_payment_method(
-        customer=invoice.customer, gateway_code="test", gateway_ref="nothing", label="x", actor=FIONA, at=NOV_1
+        customer=invoice.customer,
+        gateway_code="test",
+        gateway_ref="nothing",
+        label="x",
+        actor=FIONA,
+        at=NOV_1,
     )
     payment = payments.collect_invoice(invoice_id=invoice.public_id, actor=FIONA, at=NOV_1)
     before = everything()
@@ -211,7 +216,9 @@ def test_a_refund_that_the_gateway_refuses_is_owed_still_and_can_be_made_again(
     assert is_sound()
 
 
-def test_a_payment_under_refund_is_only_refunded_once_all_of_it_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payment_under_refund_is_only_refunded_once_all_of_it_came_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One part unanswered, the other paid: the payment is partially refunded until both are known."""
     story, invoice, payment = paid()
     note = credit(invoice)

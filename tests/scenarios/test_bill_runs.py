@@ -51,7 +51,9 @@ def two_customers() -> tuple[Story, Customer, Customer]:
 
 def parked() -> list[tuple[str, str]]:
     return list(
-        BillRunCustomer.objects.filter(status="parked").order_by("pk").values_list("customer__name", "error_code")
+        BillRunCustomer.objects.filter(status="parked")
+        .order_by("pk")
+        .values_list("customer__name", "error_code")
     )
 
 
@@ -216,9 +218,7 @@ def test_an_unattended_run_above_the_limit_waits_and_goes_on_once_it_is_approved
     ApprovalPolicy.objects.create(action="bill_run", currency="EUR", limit_minor=euros("200.00"))
     assert story.bill() == []
     assert BillRun.objects.get().status == "in_review"
-    decide_approval(
-        approval_id=ApprovalRequest.objects.get().public_id, approve=True, actor=FIONA, at=NOV_1
-    )
+    decide_approval(approval_id=ApprovalRequest.objects.get().public_id, approve=True, actor=FIONA, at=NOV_1)
     assert len(story.bill()) == 2
     assert is_sound()
 

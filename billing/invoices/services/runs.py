@@ -247,13 +247,20 @@ def _work(run: BillRun, status: BillRunCustomerStatus, step: CustomerStep, actor
 
 
 def _claim(ids: list[int], status: BillRunCustomerStatus) -> list[BillRunCustomer]:
-    """Lock those of the rows that still wait; another worker's are skipped."""
-    return list(
+    """Lock those of the rows that still wait, and then their customers; another worker's rows are skipped.
+
+    All customers of a chunk are locked before the first of them takes a number: whoever waits for a customer holds
+    no number series.
+    """
+    rows = list(
         BillRunCustomer.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("run", "customer__test_clock")
         .filter(pk__in=ids, status=status)
         .order_by("pk")
     )
+    customer_ids = [row.customer_id for row in rows]
+    list(Customer.objects.select_for_update().filter(pk__in=customer_ids).order_by("pk").values_list("pk"))
+    return rows
 
 
 def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, actor: Actor) -> None:

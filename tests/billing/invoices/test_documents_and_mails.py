@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
-from pytest_django.fixtures import SettingsWrapper
 
 from billing.activity.models import Activity
 from billing.invoices import services as invoices
 from billing.invoices.documents.canonical import canonical_json
 from billing.invoices.documents.serialization import from_dict
 from billing.invoices.models import CreditReason, DocumentFormat, DocumentMail, Invoice, StoredDocument
-from billing.invoices.services.mails import RETRY_DELAYS, NoRecipient, NotIssued, resend_document, send_due_mails
+from billing.invoices.services.mails import (
+    RETRY_DELAYS,
+    NoRecipient,
+    NotIssued,
+    resend_document,
+    send_due_mails,
+)
 from billing.invoices.services.rendering import NotRendered, render_document
 from customers.services import ContactInput
 from tests import factories
@@ -125,7 +130,7 @@ def test_every_billing_contact_gets_the_invoice_with_the_stored_pdf_once() -> No
 
 
 def test_a_mail_server_that_is_down_is_tried_again_and_the_invoice_is_not_called_sent(
-    settings: SettingsWrapper,
+    settings: Any,
 ) -> None:
     _, invoice = invoiced()
     settings.EMAIL_BACKEND = f"{__name__}.BrokenServer"
@@ -142,7 +147,7 @@ def test_a_mail_server_that_is_down_is_tried_again_and_the_invoice_is_not_called
     assert is_sound()
 
 
-def test_after_the_last_try_the_mail_is_failed_and_a_person_may_send_it_again(settings: SettingsWrapper) -> None:
+def test_after_the_last_try_the_mail_is_failed_and_a_person_may_send_it_again(settings: Any) -> None:
     _, invoice = invoiced()
     settings.EMAIL_BACKEND = f"{__name__}.BrokenServer"
     at, tried = NOV_1, 0

@@ -277,7 +277,9 @@ def test_7_a_cancellation_mirrors_the_issue_and_its_periods_are_billed_again_onc
     assert is_sound()
 
 
-def test_7_slices_released_already_are_reversed_in_an_open_period_and_released_again_with_the_new_invoice() -> None:
+def test_7_slices_released_already_are_reversed_in_an_open_period_and_released_again_with_the_new_invoice() -> (
+    None
+):
     reference = tell()
     part = RevenueSlice.objects.get(schedule__invoice_id=reference.first.public_id)
     allocation = PaymentAllocation.objects.get(invoice=reference.first)
@@ -360,7 +362,9 @@ def test_a_void_after_the_release_takes_the_revenue_back_in_the_month_of_the_rel
     november, _ = story.bill()
     story.recognize(date(2023, 11, 30))
     assert story.books(date(2023, 11, 30))["4000"] == "-99.00"
-    invoices.void_invoice(invoice_id=november.public_id, reason="sold by mistake", actor=FIONA, at=story.now_at)
+    invoices.void_invoice(
+        invoice_id=november.public_id, reason="sold by mistake", actor=FIONA, at=story.now_at
+    )
     assert story.books(date(2023, 11, 30)) == {}
     assert bought.items.get().billed_periods.filter(released_at=None).count() == 1
     assert is_sound()
