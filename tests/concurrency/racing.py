@@ -18,9 +18,6 @@ from django.db.models import QuerySet
 PATIENCE = 30
 """Seconds after which a thread that has not ended fails the test."""
 
-NOTICE = 0.3
-"""Seconds after which a thread that has not ended is taken to wait for a lock."""
-
 Work = Callable[[], Any]
 
 
@@ -84,7 +81,7 @@ def at_once(*works: Work) -> list[Outcome]:
 
 
 def overlapping(first: Work, second: Work) -> Overlap:
-    """Run `first` in a transaction, start `second` before it commits, then let it commit."""
+    """Run `first` in a transaction; start `second` and let it run until it ends or waits for a lock; then commit."""
     done, may_commit = threading.Event(), threading.Event()
     result = Overlap(Outcome(), Outcome(), False)
 
@@ -103,9 +100,10 @@ def overlapping(first: Work, second: Work) -> Overlap:
     holder.start()
     done.wait(PATIENCE)
     other.start()
-    other.join(NOTICE)
-    result.second_waited = other.is_alive()
-    may_commit.set()
+    try:
+        result.second_waited = _ends_or_waits(other)
+    finally:
+        may_commit.set()
     _join(holder, other)
     return result
 
@@ -121,19 +119,32 @@ def without_row_locks() -> Iterator[None]:
 def wait_until_somebody_waits() -> None:
     """Return when another connection to this database waits for a lock."""
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_stat_clear_snapshot()"
-            )  # a transaction sees one state of this view otherwise
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.02)
-    raise AssertionError("nobody waits for a lock")
+    while not _somebody_waits():
+        assert time.monotonic() < end, "nobody waits for a lock"
+        time.sleep(0.01)
+
+
+def _ends_or_waits(thread: threading.Thread) -> bool:
+    """Whether the thread came to wait for a lock; False if it ended without."""
+    end = time.monotonic() + PATIENCE
+    while thread.is_alive():
+        if _somebody_waits():
+            return True
+        assert time.monotonic() < end, "a thread neither ends nor waits for a lock"
+        thread.join(0.01)
+    return False
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_stat_clear_snapshot()"
+        )  # a transaction sees one state of the view otherwise
+        cursor.execute(
+            "SELECT count(*) > 0 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def values(outcomes: Sequence[Outcome]) -> list[Any]:

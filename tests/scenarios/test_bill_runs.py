@@ -276,7 +276,7 @@ def test_a_stopped_run_goes_on_where_it_stood() -> None:
 
 
 def test_nothing_is_billed_before_its_time() -> None:
-    story, *_ = two_customers()
+    two_customers()
     before = everything()
     with pytest.raises(RunInFuture):
         invoices.start_bill_run(as_of=now().replace(year=2199), actor=OSCAR, at=now())
