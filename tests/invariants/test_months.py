@@ -21,7 +21,7 @@ from tests.invariants.hostile import (
     sql,
     tampering,
 )
-from tests.invariants.test_ledger import Books
+from tests.invariants.raw_books import Books
 
 pytestmark = pytest.mark.django_db
 OCTOBER, NOVEMBER, DECEMBER = date(2023, 10, 1), date(2023, 11, 1), date(2023, 12, 1)

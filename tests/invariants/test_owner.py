@@ -8,7 +8,7 @@ from customers.selectors import now_for
 from tests import factories
 from tests.billing_factories import billed_customer, paid_invoice, receipt, version_with_fee
 from tests.invariants.hostile import refused, sql, tampering
-from tests.invariants.test_documents import store_document
+from tests.invariants.raw_documents import store_document
 
 APPEND_ONLY = {
     "ledger_journalentry": "i4_entry_is_append_only",

@@ -35,7 +35,7 @@ def test_i35_no_column_anywhere_is_a_floating_point_number() -> None:
 
 
 def test_i35_every_amount_in_minor_units_is_a_bigint() -> None:
-    amounts = columns_where(r"column_name LIKE '%%\_minor'".replace("%%", "%"))
+    amounts = columns_where(r"column_name LIKE '%\_minor'")
     assert len(amounts) > 30
     assert [amount for amount in amounts if not amount.endswith(" bigint")] == []
 
