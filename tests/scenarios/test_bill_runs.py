@@ -16,9 +16,9 @@ from billing.invoices.models import BillRun, BillRunCustomer, Invoice
 from billing.invoices.services.issuing import IncompleteDocument, TaxChanged
 from billing.invoices.services.runs import RunInFuture, RunStopped
 from billing.platform.clock import now
-from billing.subscriptions.models import BilledPeriod
+from billing.subscriptions.models import BilledPeriod, Subscription
 from customers import services as customers
-from customers.models import Customer
+from customers.models import Customer, LegalEntity
 from tests import factories
 from tests.scenarios.story import (
     DEC_1,
@@ -94,6 +94,21 @@ def test_a_customer_without_a_tax_rate_is_parked_and_billed_after_the_rate_is_kn
     factories.tax_rate()
     assert amounts(story.bill_one()) == ("99.00", "18.81", "117.81")
     assert is_sound()
+
+
+def test_a_customer_that_breaks_our_code_is_parked_like_any_other_and_the_rest_is_billed() -> None:
+    story, good, bad = two_customers()
+    Subscription.objects.filter(customer=bad).update(next_billing_at=None)
+    broken = factories.test_clock(now_at=NOV_1)
+    moved = story.customer(test_clock=broken)
+    story.subscribe(moved, good.subscriptions.get().plan_version)
+    seller = LegalEntity.objects.filter(pk=broken.legal_entity.pk)
+    seller.update(time_zone="No/Where")
+    assert story.bill_one().customer == good
+    assert parked() == [(moved.name, "ZoneInfoNotFoundError")]
+    seller.update(time_zone="Europe/Berlin")
+    story.bill()
+    assert moved.invoices.get().status == "finalized"
 
 
 def test_an_eu_buyer_without_a_vat_id_is_parked_and_billed_under_reverse_charge_once_it_has_one() -> None:

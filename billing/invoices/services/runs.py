@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError, transaction
+import structlog
+from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 
 from billing.activity import services as activity
@@ -21,6 +22,8 @@ from billing.platform.clock import now
 from billing.subscriptions.selectors import due_customers
 from customers.models import Customer
 from customers.selectors import now_for
+
+log = structlog.get_logger(__name__)
 
 CHUNK = 50
 """Customers per transaction. A chunk that fails is done again customer by customer."""
@@ -241,7 +244,7 @@ def _work(run: BillRun, status: BillRunCustomerStatus, step: CustomerStep, actor
             with transaction.atomic():
                 for row in _claim(ids, status):
                     step(row, actor)
-        except (BillingError, DatabaseError):
+        except Exception:  # noqa: BLE001 - whatever it is, each customer is tried alone and parked with its reason
             for row_id in ids:
                 _work_alone(row_id, status, step, actor)
 
@@ -269,8 +272,10 @@ def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, 
         with transaction.atomic():
             for row in _claim([row_id], status):
                 step(row, actor)
-    except (BillingError, DatabaseError) as error:
+    except Exception as error:
         code = error.code if isinstance(error, BillingError) else type(error).__name__
+        if not isinstance(error, BillingError):
+            log.exception("customer parked by an unexpected error", run_customer=row_id)
         BillRunCustomer.objects.filter(pk=row_id).update(
             status=BillRunCustomerStatus.PARKED, error_code=code, error_message=str(error)[:500]
         )
