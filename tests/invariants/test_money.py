@@ -302,3 +302,22 @@ def test_i19_a_refund_keeps_its_terms_and_is_not_deleted(payer: Customer) -> Non
         sql("UPDATE payments_refund SET status = 'pending' WHERE id = %s", made.pk)
     with refused("refund_keeps_its_terms"):
         sql("DELETE FROM payments_refund WHERE id = %s", made.pk)
+
+
+def test_i18_i19_money_is_born_with_nothing_counted_on_it() -> None:
+    payment = payment_of(paid_invoice())
+    columns = "customer_id, legal_entity_id, kind, currency, amount_minor, invoice_id, method_id, gateway, initiated_at"
+    rest = "failure_code, failure_message, reference, check_count, gateway_ref, idempotency_key, status, public_id"
+    for counter in ("allocated_minor", "refunded_minor", "unapplied_refunded_minor"):
+        others = [
+            name
+            for name in ("allocated_minor", "refunded_minor", "unapplied_refunded_minor")
+            if name != counter
+        ]
+        with refused("i18_payment_is_born_untouched"):
+            sql(
+                f"INSERT INTO payments_payment ({columns}, {rest}, {counter}, {', '.join(others)}) "
+                f"SELECT {columns}, '', '', '', 0, '', 'key', 'failed', 'pay_other', 1, 0, 0 "
+                "FROM payments_payment WHERE id = %s",
+                payment.pk,
+            )
