@@ -11,10 +11,12 @@ from customers.services.customers import (
 )
 from customers.services.inputs import Address, BankAccount, ContactInput, TaxIdInput, TaxRegistrationInput
 from customers.services.legal_entities import (
+    LegalEntityChanges,
     LegalEntityNameTaken,
     TaxRegistrationOverlaps,
     add_tax_registration,
     create_legal_entity,
+    update_legal_entity,
 )
 from customers.services.numbering import IssueDateBeforeLast, NumberSeriesMissing, NumberTaken, take_number
 from customers.services.test_clocks import (
@@ -34,6 +36,7 @@ __all__ = [
     "CustomerFields",
     "ExternalIdTaken",
     "IssueDateBeforeLast",
+    "LegalEntityChanges",
     "LegalEntityNameTaken",
     "NewApiKey",
     "NumberSeriesMissing",
@@ -59,4 +62,5 @@ __all__ = [
     "revoke_api_key",
     "take_number",
     "update_customer",
+    "update_legal_entity",
 ]

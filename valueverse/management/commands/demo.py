@@ -36,6 +36,7 @@ from valueverse.demo.story import (
     ensure_story,
 )
 
+OTHER_DATA = "This database holds other data. Use another database, or --reset to drop this one."
 ADMIN_EMAIL = "admin@valueverse.example"
 
 
@@ -58,9 +59,12 @@ class Command(BillingCommand):
         if options["reset"]:
             with self.step("reset", "Dropping and recreating the database"):
                 self.reset()
+        if steps.is_migrated():
+            self.refuse_other_data(limit)
+        elif steps.holds_tables():
+            raise CommandError(OTHER_DATA)
         with self.step("migrate", "Migrating"):
             call_command("migrate", verbosity=0, interactive=False)
-        self.refuse_other_data(limit)
         with self.step("story", "Seller, catalog, customers, subscriptions"):
             story = ensure_story()
             password = self.ensure_admin()
@@ -88,11 +92,12 @@ class Command(BillingCommand):
             or LegalEntity.objects.exclude(name=SELLER).exists()
         )
         if others:
+            raise CommandError(OTHER_DATA)
+        wanted, stored = steps.wanted_events(limit), steps.stored_events()
+        if stored > wanted or (stored < wanted and steps.november_is_closed()):
             raise CommandError(
-                "This database holds other data. Use another database, or --reset to drop this one."
+                f"The demo was played here with {stored:,} requests, not {wanted:,}. Add --reset to start over."
             )
-        if limit is not None and steps.stored_events() > limit * len(BUYERS):
-            raise CommandError("The demo was played here with more requests. Add --reset to start over.")
 
     def ensure_admin(self) -> str | None:
         """The demo's administrator; the generated password is returned when it is made, and never again."""
