@@ -27,14 +27,14 @@ class PortalForm(forms.Form):
 
     def refuse(self, error: BillingError, *, names: dict[str, str] | None = None) -> None:
         """Put a refusal beside the fields it names, or on top. names: the service's names, where they differ."""
-        known = names or {}
-        translated = f"error_{error.code}"
-        own_words = say(self.words_language, translated) if translated in WORDS[self.words_language] else ""
+        known, words = names or {}, WORDS[self.words_language]
+        own_words = words.get(f"error_{error.code}")
         placed = False
         for name, texts in error.fields.items():
             here = known.get(name, name)
             if here in self.fields:
-                self.add_error(here, [own_words] if own_words else texts)
+                better = own_words or words.get(f"refused_{here}")
+                self.add_error(here, [better] if better else texts)
                 placed = True
         if not placed:
             self.add_error(None, own_words or error.message)

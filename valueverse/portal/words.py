@@ -277,6 +277,10 @@ EN: dict[str, str] = {
     "error_not_collectable": "This document is not to be paid.",
     "error_last_billing_contact": "Somebody has to get the invoices. Name another billing contact first.",
     "error_contact_exists": "Another contact has this mail address.",
+    "refused_vat_number": "Not a valid tax ID of this country. It begins with the country's prefix, like DE999999987.",
+    # why a gateway declined, by its code
+    "declined_insufficient_funds": "The bank declined: insufficient funds.",
+    "declined_method_unknown": "The bank does not know this payment method.",
 }
 
 DE: dict[str, str] = {
@@ -539,6 +543,9 @@ DE: dict[str, str] = {
     "error_not_collectable": "Dieses Dokument ist nicht zu bezahlen.",
     "error_last_billing_contact": "Jemand muss die Rechnungen bekommen. Nennen Sie erst einen anderen Kontakt dafür.",
     "error_contact_exists": "Ein anderer Kontakt hat diese Adresse.",
+    "refused_vat_number": "Keine gültige USt-IdNr. dieses Landes. Sie beginnt mit dem Länderkürzel, wie DE999999987.",
+    "declined_insufficient_funds": "Die Bank hat abgelehnt: Das Konto ist nicht gedeckt.",
+    "declined_method_unknown": "Die Bank kennt diese Zahlungsart nicht.",
 }
 
 WORDS: Mapping[str, Mapping[str, str]] = {"en": EN, "de": DE}
@@ -551,6 +558,11 @@ def say(language: str, key: str, **values: object) -> str:
     '229,69 EUR bezahlen'
     """
     return WORDS[language][key].format(**values)
+
+
+def refusal(language: str, code: str, message: str) -> str:
+    """A typed error in the portal's words, by its code; in its own where the portal has none."""
+    return WORDS[language].get(f"error_{code}", message)
 
 
 def counted(language: str, key: str, count: int, **values: object) -> str:

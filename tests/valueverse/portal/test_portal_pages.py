@@ -31,6 +31,7 @@ from tests import billing_factories as billing
 from tests import factories
 from tests.factories import ACTOR, START
 from tests.valueverse.portal.visitors import text_of, visitor
+from valueverse.portal.words import DE, EN
 
 pytestmark = pytest.mark.django_db
 DECEMBER = datetime(2023, 12, 1, tzinfo=UTC)
@@ -328,8 +329,8 @@ def test_company_data_is_changed_through_the_service() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("vat_number", "DE123", "not a valid VAT number"),
-        ("vat_number", "FR12345678901", "begins with DE"),
+        ("vat_number", "DE123", "Not a valid tax ID"),
+        ("vat_number", "FR12345678901", "begins with the country"),
         ("legal_name", "", "required"),
         ("legal_name", "x" * 201, "at most 200"),
         ("country", "XX", "not one of the available choices"),
@@ -350,6 +351,23 @@ def test_a_refusal_stands_beside_its_field_and_changes_nothing(field: str, value
     customer.refresh_from_db()
     assert customer.legal_name == before
     assert not customer.tax_ids.exists()
+
+
+def test_every_word_is_there_in_both_languages_and_takes_the_same_values() -> None:
+    assert set(EN) == set(DE)
+    for key, words in EN.items():
+        assert set(re.findall(r"{(\w+)}", words)) >= set(re.findall(r"{(\w+)}", DE[key])), key
+
+
+def test_refusals_speak_german_too() -> None:
+    customer = billing.billed_customer(method=TestMethod.DECLINES)
+    invoice = billing.finalized_invoice(customer)
+    client = visitor(customer, language="de")
+    page = client.post("/portal/company/edit/", COMPANY | {"vat_number": "DE1"}).content.decode()
+    assert "Keine gültige USt-IdNr." in page
+    form = pay_form(client, invoice.public_id)
+    page = client.post(f"/portal/invoices/{invoice.public_id}/pay/", form, follow=True).content.decode()
+    assert "Das Konto ist nicht gedeckt" in page
 
 
 def test_contacts_come_change_and_go() -> None:

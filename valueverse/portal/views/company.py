@@ -16,7 +16,7 @@ from customers.models import Customer, PortalMembership
 from customers.services import Address, ContactInput, TaxIdInput
 from valueverse.portal.access import Member, for_managers, for_members, show
 from valueverse.portal.forms import CompanyForm, ContactForm, PortalForm
-from valueverse.portal.words import LANGUAGE_NAMES, WORDS
+from valueverse.portal.words import LANGUAGE_NAMES, refusal
 
 ADDRESS = ("line1", "line2", "postal_code", "city", "region", "country")
 NAMES = {f"address.{name}": name for name in ADDRESS} | {"tax_ids[0].vat_number": "vat_number"}
@@ -161,6 +161,5 @@ def remove_contact(request: HttpRequest, member: Member, contact_id: str) -> Htt
     except NotFound:
         raise
     except BillingError as error:
-        known = f"error_{error.code}"
-        messages.error(request, member.say(known) if known in WORDS[member.language] else error.message)
+        messages.error(request, refusal(member.language, error.code, error.message))
     return redirect("portal:company")

@@ -23,7 +23,7 @@ from valueverse.portal.access import CUSTOMER_KEY, Member, for_members, show
 from valueverse.portal.billing_view import Outlook, all_subscriptions, outlook, running_subscriptions
 from valueverse.portal.explanation import tier_words
 from valueverse.portal.states import State, subscription_state
-from valueverse.portal.views.invoices import listed, visible_invoices
+from valueverse.portal.views.invoices import listed, open_only, visible_invoices
 from valueverse.portal.words import say
 
 LATEST = 3
@@ -44,9 +44,8 @@ class PriceRow:
 def home(request: HttpRequest, member: Member) -> HttpResponse:
     """The current period so far, what comes next, and what is open."""
     outlooks = [outlook(row, at=member.at) for row in running_subscriptions(member.customer)]
-    everything = list(visible_invoices(member))
-    open_invoices = [invoice for invoice in everything if invoice.open_minor]
-    latest = everything[:LATEST]
+    issued = visible_invoices(member).defer("snapshot")
+    open_invoices, latest = list(open_only(issued)), list(issued[:LATEST])
     note_shown(documents={*latest, *open_invoices}, at=member.at)
     content = {
         "outlooks": outlooks,

@@ -46,6 +46,14 @@ def visible_invoices(member: Member) -> QuerySet[Invoice]:
     return invoices_visible_to(customer_id=member.customer.pk).exclude(status=InvoiceStatus.DRAFT)
 
 
+def open_only(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """Those of which something is still owed."""
+    return invoices.filter(
+        status=InvoiceStatus.FINALIZED,
+        total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor"),
+    )
+
+
 def issued_invoice(member: Member, invoice_id: str) -> Invoice:
     """One of them. Raises NotFound."""
     found = with_parts(visible_invoices(member).select_related("payer"))
@@ -73,15 +81,12 @@ def invoices(request: HttpRequest, member: Member) -> HttpResponse:
     chosen = request.GET.get("show", "")
     found = everything
     if chosen == "open":
-        found = found.filter(
-            status=InvoiceStatus.FINALIZED,
-            total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor"),
-        )
+        found = open_only(found)
     elif chosen in {str(year) for year in years}:
         found = found.filter(series_year=int(chosen))
     else:
         chosen = ""
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    page = Paginator(found.defer("snapshot"), PAGE).get_page(request.GET.get("page"))
     note_shown(documents=list(page), at=member.at)
     content = {
         "chosen": chosen,

@@ -23,7 +23,7 @@ from payments.selectors import payments_visible_to
 from valueverse.portal.access import Member, for_managers, for_members, show
 from valueverse.portal.states import payment_state
 from valueverse.portal.views.invoices import issued_invoice, ways_to_pay
-from valueverse.portal.words import WORDS
+from valueverse.portal.words import WORDS, refusal
 
 PAGE = 50
 KEY_MAX = 64
@@ -65,8 +65,7 @@ def _charge(request: HttpRequest, member: Member, invoice_id: str) -> HttpRespon
             invoice_id=invoice_id, actor=member.actor, at=now_for(member.customer), request_key=key
         )
     except BillingError as error:
-        known = f"error_{error.code}"
-        messages.error(request, member.say(known) if known in WORDS[member.language] else error.message)
+        messages.error(request, refusal(member.language, error.code, error.message))
         return redirect("portal:invoice", invoice_id=invoice_id)
     return redirect("portal:payment", payment_id=payment.public_id)
 
@@ -98,6 +97,7 @@ def payment(request: HttpRequest, member: Member, payment_id: str) -> HttpRespon
         "payment": found,
         "state": payment_state(found, language=member.language),
         "is_live": is_live,
+        "reason": WORDS[member.language].get(f"declined_{found.failure_code}", found.failure_message),
         "is_failed": found.status == PaymentStatus.FAILED,
         "is_received": found.status == PaymentStatus.SUCCEEDED,
         "next_attempt": schedule.next_attempt_at if schedule else None,

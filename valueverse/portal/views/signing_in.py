@@ -8,6 +8,7 @@ from django.contrib.auth import authenticate, login, logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -145,7 +146,10 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
                 return _invitation_page(request, found, is_known, [text], status=429 if locked else 400)
             membership = services.accept_invitation_as(token=token, user=user, at=now())
         else:
-            membership = services.accept_invitation(token=token, password=password, at=now())
+            with translation.override(
+                _language(request, found)
+            ):  # what is wrong with a password is said in it
+                membership = services.accept_invitation(token=token, password=password, at=now())
     except InvalidInput as error:
         return _invitation_page(request, found, is_known, error.fields.get("password"), status=400)
     except BillingError:
