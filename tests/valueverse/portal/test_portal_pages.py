@@ -480,7 +480,10 @@ def test_an_invoice_mail_links_to_its_document_for_90_days() -> None:
     found = re.search(rf"{re.escape(settings.SITE_URL)}(/portal/documents/\S+)", mail.outbox[-1].body)
     assert found
     stranger = Client()
-    assert "117.81 EUR" in text_of(stranger, found[1])
+    page = text_of(stranger, found[1])
+    assert "117.81 EUR" in page
+    assert invoice.legal_entity.name in page
+    assert "Clock 2023-11-01" in page
     assert stranger.get(f"{found[1]}pdf/").content.startswith(b"%PDF")
     assert stranger.get("/portal/invoices/").status_code == 302, "the link opens this document alone"
     invoice.refresh_from_db()

@@ -1,5 +1,7 @@
 """The document behind the link of a mail: shown for 90 days without signing in, then after it."""
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -28,11 +30,18 @@ def document(request: HttpRequest, token: str) -> HttpResponse:
     at = now_for(found.customer)
     note_shown(documents=[found], at=at)
     language = language_of(request, supported_language(found.customer.language))
+    content: dict[str, Any] = {
+        "token": token,
+        "language": language,
+        "seller": found.legal_entity.name,
+        "clock_at": found.customer.test_clock and at,
+    }
     if isinstance(found, CreditNote):
-        return show(request, "document", {"credit_note": found, "token": token, "language": language})
+        return show(request, "document", {**content, "credit_note": found})
     invoice = with_parts(Invoice.objects.select_related("legal_entity", "customer")).get(pk=found.pk)
-    content = document_content(invoice, language, seller_day(invoice, at))
-    return show(request, "document", {**content, "token": token, "language": language})
+    return show(
+        request, "document", {**content, **document_content(invoice, language, seller_day(invoice, at))}
+    )
 
 
 @require_safe
