@@ -64,6 +64,11 @@ def test_clocks() -> QuerySet[TestClock]:
 test_clocks.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test
 
 
+def payer_of(customer: Customer) -> Customer:
+    """Who pays this customer's invoices: itself unless it names somebody else."""
+    return customer.payer or customer
+
+
 def billing_contacts(customer: Customer) -> QuerySet[Contact]:
     """Who gets invoices, credit notes and receipts, in the order they were named."""
     return customer.contacts.filter(mail_roles__contains=[MailRole.BILLING]).order_by("pk")
