@@ -11,7 +11,7 @@ from billing.activity.models import Activity
 from customers.models import LegalEntity, TaxRegistration
 from customers.selectors import legal_entity_tax_party, registration_in_force
 from customers.services import TaxRegistrationInput, TaxRegistrationOverlaps, add_tax_registration
-from tests import factories
+from tests import billing_factories, factories
 from tests.people import integrator
 from tests.platform.api_answers import assert_problem
 
@@ -267,3 +267,20 @@ def test_database_refuses_overlapping_registrations_too() -> None:
 def test_seller_with_a_vat_number_shows_it_to_the_tax_rules() -> None:
     party = legal_entity_tax_party(factories.legal_entity(), on=date(2023, 11, 1))
     assert (party.country, party.vat_number) == ("DE", "DE136695976")
+
+
+def test_invoice_that_waits_for_what_its_seller_lacks_is_issued_once_it_is_added(client: APIClient) -> None:
+    entity = factories.legal_entity(tax_registrations=[], bank_account=None)
+    clock = factories.test_clock(entity=entity)
+    buyer = billing_factories.billed_customer(clock=clock, method=None, collection_method="send_invoice")
+    draft = billing_factories.draft_invoice(buyer)
+    seller, finalize = f"{ADDRESS}/{entity.public_id}", f"/api/v1/invoices/{draft.public_id}/finalize"
+    refused = client.post(finalize)
+    assert refused.status_code == 409, refused.json()
+    assert "seller.vat_number" in [error["field"] for error in refused.json()["errors"]]
+    registration = {"country": "DE", "vat_number": "DE136695976", "valid_from": "2020-01-01"}
+    assert client.post(f"{seller}/tax-registrations", registration).status_code == 201
+    account = {"holder": "Seller GmbH", "iban": "DE89370400440532013000", "bic": "COBADEFFXXX"}
+    assert client.patch(seller, {"bank_account": account}).status_code == 200
+    issued = client.post(finalize)
+    assert (issued.status_code, issued.json()["status"]) == (200, "finalized"), issued.json()
