@@ -49,6 +49,10 @@ class AccountingPeriod(models.Model):
 
     class Meta:
         ordering = ["legal_entity", "start_on"]
+        permissions = [
+            ("close_period", "Can close accounting periods"),
+            ("export_journal", "Can export the journal"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["legal_entity", "start_on"], name="one_accounting_period_per_month"
