@@ -114,9 +114,9 @@ class TestClockAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         may_advance = request.user.has_perm("customers.change_testclock")
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "may_advance": may_advance}
-        )
+        context = {**(extra_context or {}), "may_advance": may_advance}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def advance_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for the new time, and move the clock; a refusal stands beside the field."""

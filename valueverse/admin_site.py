@@ -12,7 +12,7 @@ from valueverse.backoffice.books import LedgerViews
 from valueverse.backoffice.dashboard import dashboard
 
 
-class FinanceAdminSite(UnfoldAdminSite):
+class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
     """Every list and page of the back office is registered here."""
 
     index_title = "Dashboard"
@@ -23,7 +23,7 @@ class FinanceAdminSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard."""
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         context = {
             **self.each_context(request),
             "title": self.index_title,

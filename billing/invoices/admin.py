@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -99,7 +99,7 @@ class CreditNoteLineInline(ReadOnlyInline):
     fields = ["position", "description", "service", "quantity_figure", "net_figure", "tax_percent"]
     readonly_fields = ["service", "quantity_figure", "net_figure"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("credit_note")
 
     @admin.display(description="Service")
@@ -199,7 +199,7 @@ class StoredDocumentAdmin(ReadOnlyAdmin):
     exclude = ["content"]
     empty_state = "No document is stored yet. Finalizing an invoice renders and stores its PDF."
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("content")
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet, Sum
+from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -18,7 +18,7 @@ class PostingInline(ReadOnlyInline):
     fields = ["account_name", "debit", "credit", "customer", "line_id", "service_days", "tax_rate"]
     readonly_fields = ["account_name", "debit", "credit", "service_days"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("account", "customer").order_by("pk")
 
     @admin.display(description="Account")
@@ -90,7 +90,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     )
     inlines = [PostingInline]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         debits = Sum("postings__amount_minor", filter=Q(postings__amount_minor__gt=0))
         return super().get_queryset(request).annotate(debit_minor=debits)
 

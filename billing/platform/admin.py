@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -27,7 +26,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin[Model]):
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # Unfold has no types
     """A page per row and a list, to be read.
 
     empty_state: what stands where a list without a filter is empty: what would be here, and the next step.
@@ -42,7 +41,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin[Model]):
     empty_state = "Nothing has been recorded here yet."
 
 
-class ReadOnlyInline(ReadOnly, TabularInline):
+class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]  # Unfold has no types
     """Rows that belong to another, shown on its page."""
 
     extra = 0

@@ -11,13 +11,13 @@ from typing import Any
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from billing.core.money import exponent, format_major
 from billing.core.quantity import format_quantity
 
 MINUS = "\u2212"
-NONE = format_html(
+NONE = mark_safe(  # constant text
     '<span class="fin-none"><span aria-hidden="true">–</span><span class="fin-sr">none</span></span>'
 )
 """Does not apply; a blank would leave open whether something is missing."""

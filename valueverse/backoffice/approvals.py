@@ -46,11 +46,14 @@ class Decide(Verb):
     def at(self, row: Any) -> datetime:
         return now()
 
+    def subject(self, row: Any) -> str:
+        return f"{row.get_action_display()}, {display.amount(row.amount_minor, row.currency)}"
+
     def state(self, row: Any) -> tuple[Any, ...]:
         return (row.status,)
 
     def is_offered(self, row: Any) -> bool:
-        return row.status == ApprovalStatus.REQUESTED
+        return bool(row.status == ApprovalStatus.REQUESTED)
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         return [

@@ -50,7 +50,7 @@ class Compared:
 
 def compare(invoices: list[Invoice]) -> list[Compared]:
     """Each invoice with the one before it of the same subscription and currency, in a fixed number of queries."""
-    subscriptions = {invoice.subscription_id for invoice in invoices}
+    subscriptions = {invoice.subscription_id for invoice in invoices if invoice.subscription_id}
     earlier: dict[int | None, Invoice] = {}
     found = (
         Invoice.objects.filter(subscription_id__in=subscriptions, status=InvoiceStatus.FINALIZED)
@@ -104,12 +104,15 @@ class Approve(Verb):
     def at(self, row: Any) -> datetime:
         return now()
 
+    def subject(self, row: Any) -> str:
+        return f"bill run as of {row.as_of:%Y-%m-%d}"
+
     def state(self, row: Any) -> tuple[Any, ...]:
         totals = services.run_totals(run=row)
         return (row.status, totals.invoices, tuple(sorted(totals.totals_minor.items())))
 
     def is_offered(self, row: Any) -> bool:
-        return row.status == BillRunStatus.IN_REVIEW
+        return bool(row.status == BillRunStatus.IN_REVIEW)
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         totals = services.run_totals(run=row)

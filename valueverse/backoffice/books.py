@@ -30,7 +30,8 @@ def chosen_books(request: HttpRequest) -> tuple[BalanceForm, LegalEntity | None,
     given = request.GET.copy()
     if first is not None:
         given.setdefault("entity", str(first.pk))
-        entity = LegalEntity.objects.filter(pk=given["entity"]).first() if given["entity"].isdigit() else None
+        chosen = str(given["entity"])
+        entity = LegalEntity.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
         given.setdefault("as_of", f"{now_for_seller(entity or first):%Y-%m-%d}")
     form = BalanceForm(given)
     if first is None or not form.is_valid():

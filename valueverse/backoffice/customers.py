@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +28,9 @@ from valueverse.backoffice.verbs import Data, Outcome, Verb
 
 ROWS = 50
 """Rows of a part of the page; the list behind it has all."""
+
+ORDER = ("Invoice", "Credit note", "Payment", "Refund")
+"""What comes first on one day."""
 
 
 class RecordReceipt(Verb):
@@ -104,7 +106,7 @@ class Balance:
 def balances(customer: Customer, on: date) -> list[Balance]:
     """What is open, overdue, unapplied and owed back, per currency."""
     left = F("total_minor") - F("allocated_minor") - F("offset_minor") - F("written_off_minor")
-    invoices = {
+    invoices: dict[str, Any] = {
         row["currency"]: row
         for row in Invoice.objects.filter(customer=customer, status=InvoiceStatus.FINALIZED)
         .order_by()
@@ -148,7 +150,7 @@ def statement(customer: Customer) -> list[StatementRow]:
         (received, "amount", -1),
         (refunds, "amount", 1),
     ):
-        sums = found.order_by().values_list("currency").annotate(total=Sum(f"{field}_minor"))  # type: ignore[attr-defined]
+        sums = found.order_by().values_list("currency").annotate(total=Sum(f"{field}_minor"))
         for currency, total in sums:
             balance[currency] = balance.get(currency, 0) + sign * int(total)
     rows = [
@@ -173,7 +175,7 @@ def statement(customer: Customer) -> list[StatementRow]:
             if r.finished_at
         ),
     ]
-    newest = sorted(rows, key=attrgetter("on"), reverse=True)[:ROWS]
+    newest = sorted(rows, key=lambda row: (row.on, ORDER.index(row.what), row.row.pk), reverse=True)[:ROWS]
     shown = []
     for row in newest:
         shown.append(
@@ -191,7 +193,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     verbs = (RecordReceipt(),)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("payer")
+        return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         at = now_for(row)

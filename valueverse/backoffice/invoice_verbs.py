@@ -47,7 +47,7 @@ class MoneyField(forms.CharField):
         text = super().clean(value)
         grouped = text.replace(",", "") if _is_grouped(text) else text
         try:
-            return parse_major(grouped, self.currency, self.label or "amount")
+            return parse_major(grouped, self.currency, str(self.label or "amount"))
         except BillingError as error:
             raise forms.ValidationError(f"{error.message} Write it like 1234.56.") from error
 
@@ -113,7 +113,7 @@ class Finalize(InvoiceVerb):
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.status == InvoiceStatus.DRAFT
+        return bool(row.status == InvoiceStatus.DRAFT)
 
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
         made = services.finalize_invoice(invoice_id=row.public_id, actor=actor, at=at)
@@ -145,7 +145,7 @@ class Void(InvoiceVerb):
 
     def is_offered(self, row: Any) -> bool:
         seen = row.sent_at or row.shown_at or row.exported_at or row.settled_minor or row.credited_minor
-        return row.status == InvoiceStatus.FINALIZED and not seen
+        return bool(row.status == InvoiceStatus.FINALIZED and not seen)
 
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
         made = services.void_invoice(invoice_id=row.public_id, reason=data["reason"], actor=actor, at=at)
@@ -166,7 +166,7 @@ class Credit(InvoiceVerb):
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.status == InvoiceStatus.FINALIZED and not row.credited_minor
+        return bool(row.status == InvoiceStatus.FINALIZED and not row.credited_minor)
 
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
         made = services.credit_invoice(
@@ -229,7 +229,7 @@ class RecordPayment(InvoiceVerb):
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.open_minor > 0
+        return bool(row.open_minor > 0)
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         today = self.at(row).astimezone(ZoneInfo(row.legal_entity.time_zone)).date()
@@ -271,7 +271,7 @@ class Resend(InvoiceVerb):
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.status == InvoiceStatus.FINALIZED
+        return bool(row.status == InvoiceStatus.FINALIZED)
 
     def state(self, row: Any) -> tuple[Any, ...]:
         return (row.status, row.mails.count())

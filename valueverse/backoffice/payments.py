@@ -11,14 +11,15 @@ from django.http import HttpRequest
 from billing.activity.selectors import activity_of
 from billing.core.lifecycles import CreditNoteStatus, InvoiceStatus
 from billing.core.money import format_major
+from billing.core.postings import Role
 from billing.invoices.models import CreditNote, Invoice
-from billing.ledger.selectors import entries_about
+from billing.ledger.selectors import EffectRow, entries_about
 from billing.platform import display
 from billing.platform.actors import Actor
 from customers.selectors import now_for
 from payments import services
 from payments.admin import PaymentAdmin
-from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, PaymentAllocation
+from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, PaymentAllocation, PaymentKind
 from valueverse.backoffice.invoice_verbs import MoneyField
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
@@ -39,26 +40,36 @@ def open_invoices(payment: Payment) -> Any:
     ).order_by("due_on", "pk")
 
 
+def owing_notes(payment: Payment) -> Any:
+    """Credit notes of the payer that still owe money back, oldest first."""
+    return CreditNote.objects.filter(
+        invoice__payer=payment.customer,
+        currency=payment.currency,
+        status=CreditNoteStatus.FINALIZED,
+        refund_minor__gt=F("refunded_minor"),
+    ).order_by("pk")
+
+
 def live_allocations(payment: Payment) -> Any:
     """Allocations that have not been taken back."""
     return payment.allocations.filter(amount_minor__gt=0, reversed_by=None).select_related("invoice")
 
 
-class InvoiceChoice(forms.ModelChoiceField):
+class InvoiceChoice(forms.ModelChoiceField[Invoice]):
     """An open invoice by number, due date and open amount."""
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.number}, due {obj.due_on}, open {display.amount(obj.open_minor, obj.currency)}"
 
 
-class AllocationChoice(forms.ModelChoiceField):
+class AllocationChoice(forms.ModelChoiceField[PaymentAllocation]):
     """An allocation by invoice and amount."""
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.invoice.number}, {display.amount(obj.amount_minor, obj.invoice.currency)}, {obj.accounting_on}"
 
 
-class NoteChoice(forms.ModelChoiceField):
+class NoteChoice(forms.ModelChoiceField[CreditNote]):
     """A credit note with what it still owes."""
 
     def label_from_instance(self, obj: Any) -> str:
@@ -98,12 +109,7 @@ class RefundForm(forms.Form):
 
     def __init__(self, data: Any = None, *, payment: Payment) -> None:
         super().__init__(data)
-        notes = CreditNote.objects.filter(
-            invoice__payer=payment.customer,
-            currency=payment.currency,
-            status=CreditNoteStatus.FINALIZED,
-            refund_minor__gt=F("refunded_minor"),
-        )
+        notes = owing_notes(payment)
         self.fields["credit_note"] = NoteChoice(
             notes,
             required=False,
@@ -126,6 +132,9 @@ class PaymentVerb(Verb):
 
     def at(self, row: Any) -> datetime:
         return now_for(row.customer)
+
+    def subject(self, row: Any) -> str:
+        return f"payment of {display.amount(row.amount_minor, row.currency)} by {row.customer}"
 
     def state(self, row: Any) -> tuple[Any, ...]:
         return (row.status, row.allocated_minor, row.refunded_minor, row.allocations.count())
@@ -158,7 +167,7 @@ class Allocate(PaymentVerb):
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.unapplied_minor > 0
+        return bool(row.unapplied_minor > 0)
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         return AllocateForm(data, payment=row)
@@ -194,7 +203,7 @@ class Reverse(PaymentVerb):
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.allocated_minor > 0
+        return bool(row.allocated_minor > 0)
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         return ReverseForm(data, payment=row)
@@ -218,14 +227,27 @@ class RefundMoney(PaymentVerb):
             "refund",
             "Refund",
             "payments.refund_payment",
-            "Money that went back cannot be fetched again. When the gateway confirms it, clearing (or the bank, for a "
-            "payment recorded by hand) is credited and what we owed is debited.",
+            "Money that went back cannot be fetched again. It is booked when the gateway confirms it; what was "
+            "recorded by hand is paid back by hand and booked at once.",
             asks_first=True,
             rehearses=False,
         )
 
     def is_offered(self, row: Any) -> bool:
-        return row.status in RECEIVED_PAYMENT_STATUSES and row.amount_minor > row.refunded_minor
+        if row.status not in RECEIVED_PAYMENT_STATUSES or row.amount_minor <= row.refunded_minor:
+            return False
+        return bool(row.unapplied_minor > 0) or owing_notes(row).exists()
+
+    def check(self, row: Any, data: Data) -> None:
+        services.check_refund(row, data["credit_note"], data["amount"])
+
+    def expected(self, row: Any, data: Data) -> list[EffectRow]:
+        paid_from = Role.BANK if row.kind == PaymentKind.MANUAL else Role.GATEWAY_CLEARING
+        owed = Role.REFUNDS_PAYABLE if data["credit_note"] else Role.UNAPPLIED_CASH
+        return [
+            EffectRow(paid_from.value, row.currency, 0, data["amount"]),
+            EffectRow(owed.value, row.currency, data["amount"], 0),
+        ]
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         return RefundForm(data, payment=row)
@@ -252,7 +274,9 @@ class PaymentPage(ObjectPage, PaymentAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return (
-            super().get_queryset(request).select_related("customer__test_clock", "legal_entity", "approval")
+            super()
+            .get_queryset(request)
+            .select_related("customer__test_clock", "legal_entity", "approval", "invoice", "method")
         )
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:

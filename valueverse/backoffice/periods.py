@@ -14,7 +14,7 @@ from billing.activity.selectors import activity_of
 from billing.core.lifecycles import PeriodStatus
 from billing.core.postings import ROLE_NAMES, Role
 from billing.ledger.admin import AccountingPeriodAdmin
-from billing.ledger.selectors import JOURNAL_COLUMNS, journal_rows, trial_balance
+from billing.ledger.selectors import JOURNAL_COLUMNS, journal_rows
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.reports.books import CHECKS, controls
@@ -38,10 +38,14 @@ class Close(Verb):
             if is_soft
             else "A closed month stays closed: nothing is dated in it any more. What comes late is posted in the next "
             "open month and marked late.",
+            asks_first=True,
         )
 
     def at(self, row: Any) -> datetime:
         return now_for_seller(row.legal_entity)
+
+    def subject(self, row: Any) -> str:
+        return f"{display.month(row.start_on)}, {row.legal_entity}"
 
     def state(self, row: Any) -> tuple[Any, ...]:
         return (row.status,)
@@ -87,6 +91,7 @@ class PeriodPage(ObjectPage, AccountingPeriodAdmin):
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         entity = row.legal_entity
         last_on = display.last_day(row.end_on)
+        others = [check for check in CHECKS if "control" not in check.name]
         return {
             "title": f"{display.month(row.start_on)}, {entity}",
             "last_on": last_on,
@@ -94,10 +99,7 @@ class PeriodPage(ObjectPage, AccountingPeriodAdmin):
             "entry_count": row.entries.count(),
             "late_count": row.entries.filter(is_late=True).count(),
             "controls": [(ROLE_NAMES[Role(line.role)], line) for line in controls(legal_entity=entity)],
-            "checks": [
-                (check, len(check.broken())) for check in CHECKS if not check.name.startswith("control")
-            ],
-            "rows": trial_balance(legal_entity=entity, as_of=last_on),
+            "checks": [(check, len(check.broken())) for check in others] if "checks" in request.GET else None,
             "activity": list(activity_of(object_id=row.public_id)[:20]),
         }
 

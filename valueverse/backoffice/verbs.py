@@ -89,6 +89,17 @@ class Verb:
         """Call the service. Raises BillingError."""
         raise NotImplementedError
 
+    def subject(self, row: Any) -> str:
+        """The object in the heading."""
+        return str(row)
+
+    def check(self, row: Any, data: Data) -> None:
+        """What can be refused without doing it, where it cannot be rehearsed. Raises BillingError."""
+
+    def expected(self, row: Any, data: Data) -> list[EffectRow]:
+        """What will be posted, where it cannot be rehearsed."""
+        return []
+
     def result(self, row: Any, made: Outcome) -> list[tuple[str, Any]]:
         """Figures that only the rehearsal knows, read before it is rolled back."""
         return []
@@ -107,7 +118,11 @@ class Rehearsal:
 def rehearse(verb: Verb, row: Any, data: Data, actor: Actor, at: datetime) -> Rehearsal:
     """Do it and roll it back."""
     if not verb.rehearses:
-        return Rehearsal()
+        try:
+            verb.check(row, data)
+        except BillingError as error:
+            return Rehearsal(refusal=error)
+        return Rehearsal(effect=tuple(verb.expected(row, data)))
     with transaction.atomic():
         mark = last_entry_pk()
         try:
@@ -202,6 +217,7 @@ class VerbPage:
             "title": verb.label,
             "verb": verb,
             "row": row,
+            "subject": verb.subject(row),
             "back": display.page_of(row),
             "form": form,
             "facts": [*verb.facts(row), *found.figures],
