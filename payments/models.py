@@ -169,7 +169,7 @@ class PaymentAllocation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id} -> {self.invoice_id}: {self.amount_minor}"
+        return f"{self.public_id}"
 
 
 class Refund(models.Model):

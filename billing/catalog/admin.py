@@ -1,12 +1,31 @@
 """Back office pages of the catalog: to be read."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+
+
+def price_lines(definition: dict[str, Any]) -> list[str]:
+    """A price's definition in words: one line per tier, or one per value."""
+    if "tiers" not in definition:
+        return [
+            f"{name.replace('_', ' ')} {display.quantity(Decimal(value))}"
+            for name, value in definition.items()
+        ]
+    lines = []
+    for tier in definition["tiers"]:
+        reach = f"up to {display.quantity(Decimal(tier['up_to']))}" if tier["up_to"] else "above"
+        flat = tier.get("flat_amount", "0")
+        extra = f" + {display.quantity(Decimal(flat))} flat" if Decimal(flat) else ""
+        lines.append(f"{reach}: {display.quantity(Decimal(tier['unit_amount']))}{extra}")
+    return lines
 
 
 class PlanVersionInline(ReadOnlyInline):
@@ -16,6 +35,13 @@ class PlanVersionInline(ReadOnlyInline):
 
 class PriceInline(ReadOnlyInline):
     model = Price
+    fields = ["position", "code", "name", "meter", "model", "in_words", "timing", "unit_code"]
+    readonly_fields = ["in_words"]
+
+    @admin.display(description="Price")
+    def in_words(self, row: Any) -> SafeString:
+        """The definition line by line: each tier with what it costs."""
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in price_lines(row.definition)))
 
 
 @admin.register(Meter)

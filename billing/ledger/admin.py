@@ -5,12 +5,21 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, Sum
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.core.postings import ROLE_NAMES, Role
 from billing.ledger.models import Account, JournalEntry, Posting
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+
+DOCUMENT_LISTS = {
+    "invoice": "invoices_invoice",
+    "credit_note": "invoices_creditnote",
+    "payment": "payments_payment",
+}
+"""Kind of a fact: the list in which it is found by its public id."""
 
 
 class PostingInline(ReadOnlyInline):
@@ -88,7 +97,21 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     empty_state = (
         "Nothing is posted yet. Finalizing an invoice or receiving a payment writes the first entry."
     )
+    fields = (
+        "public_id", "accounting_on", "document", "purpose", "legal_entity", "period", "amount_figure", "is_late",
+        "reverses", "actor_label", "posted_at", "exchange_rate", "exchange_rate_source", "exchange_rate_on",
+    )  # fmt: skip
+    readonly_fields = ("document", "amount_figure")
     inlines = [PostingInline]
+
+    @admin.display(description="Of")
+    def document(self, row: Any) -> SafeString | str:
+        """The fact behind the entry, found by its public id in the list of its kind."""
+        name = DOCUMENT_LISTS.get(row.source_type)
+        if name is None:
+            return f"{row.source_type} {row.source_id}"
+        address = f"{reverse(f'admin:{name}_changelist')}?q={row.source_id}"
+        return format_html('<a class="fin-link" href="{}">{} {}</a>', address, row.source_type, row.source_id)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         debits = Sum("postings__amount_minor", filter=Q(postings__amount_minor__gt=0))

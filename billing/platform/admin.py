@@ -46,3 +46,4 @@ class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]  # Unfold h
 
     extra = 0
     show_change_link = False
+    hide_title = True

@@ -10,17 +10,20 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from billing.activity.selectors import activity_of
 from billing.core.errors import BillingError
+from billing.core.invoice import Timing
 from billing.core.lifecycles import BillRunStatus, InvoiceStatus
+from billing.core.postings import Role
 from billing.invoices import services
 from billing.invoices.admin import BillRunAdmin
-from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus, Invoice
+from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus, Invoice, InvoiceLine
+from billing.ledger.selectors import EffectRow
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.platform.admin import staff_actor
@@ -97,7 +100,8 @@ class Approve(Verb):
             "approve",
             "Approve and finalize",
             "invoices.approve_bill_run",
-            "Every draft gets its number, is booked and mailed. Only credit notes correct finalized invoices.",
+            "Every draft gets its number, is booked and mailed; usage not accrued yet is accrued. Only credit notes "
+            "correct finalized invoices.",
             rehearses=False,
         )
 
@@ -130,6 +134,31 @@ class Approve(Verb):
             ),
         ]
 
+    def expected(self, row: Any, data: Data) -> list[EffectRow]:
+        """The entries of the issues, summed; the accruals of usage depend on what was accrued by then."""
+        invoices = row.invoices.filter(status=InvoiceStatus.DRAFT).order_by()
+        taxed = invoices.values_list("currency").annotate(total=Sum("total_minor"), tax=Sum("tax_minor"))
+        lines = InvoiceLine.objects.filter(invoice__in=invoices).order_by()
+        served = dict(
+            lines.filter(timing=Timing.IN_ARREARS)
+            .values_list("invoice__currency")
+            .annotate(net=Sum("amount_minor"))
+        )
+        ahead = dict(
+            lines.filter(timing=Timing.IN_ADVANCE)
+            .values_list("invoice__currency")
+            .annotate(net=Sum("amount_minor"))
+        )
+        rows = []
+        for currency, total, tax in sorted(taxed):
+            rows += [
+                EffectRow(Role.RECEIVABLE.value, currency, int(total), 0),
+                EffectRow(Role.UNBILLED.value, currency, 0, int(served.get(currency) or 0)),
+                EffectRow(Role.DEFERRED.value, currency, 0, int(ahead.get(currency) or 0)),
+                EffectRow(Role.VAT.value, currency, 0, int(tax)),
+            ]
+        return [row for row in rows if row.debit_minor or row.credit_minor]
+
     def button(self, row: Any, data: Data) -> str:
         totals = services.run_totals(run=row)
         sums = ", ".join(display.amount(minor, code) for code, minor in sorted(totals.totals_minor.items()))
@@ -150,6 +179,9 @@ class CancelRun(Approve):
 
     def is_offered(self, row: Any) -> bool:
         return row.status in (BillRunStatus.IN_REVIEW, BillRunStatus.APPROVED)
+
+    def expected(self, row: Any, data: Data) -> list[EffectRow]:
+        return []
 
     def button(self, row: Any, data: Data) -> str:
         drafts = row.invoices.filter(status=InvoiceStatus.DRAFT).count()

@@ -94,7 +94,7 @@ class InvoiceVerb(Verb):
             ("Net", display.amount(row.subtotal_minor, row.currency)),
             ("Tax", display.amount(row.tax_minor, row.currency)),
             ("Total", display.amount(row.total_minor, row.currency)),
-            ("Open", display.amount(row.open_minor, row.currency)),
+            ("Open", display.amount(row.open_minor if row.settlement else None, row.currency)),
         ]
 
     def button(self, row: Any, data: Data) -> str:

@@ -42,6 +42,12 @@ def exact(value: Any, currency: str) -> str:
 
 
 @register.filter
+def signed(value: int) -> str:
+    """+95 or −49"""
+    return f"{display.MINUS if value < 0 else '+'}{abs(value)}"
+
+
+@register.filter
 def words(code: str) -> str:
     """half up"""
     return str(code).replace("_", " ")
