@@ -16,7 +16,7 @@ class UsageEventAdmin(ReadOnlyAdmin):
     search_fields = ("=event_id", "=customer__name")
     list_filter = ("event_type",)
     date_hierarchy = None
-    empty_state = "No usage yet. Send events to /api/v1/usage/events, or import a file."
+    empty_state = "No usage yet. Send events to /api/v1/usage/events/batch, or import a file."
     ordering = ("-id",)
 
 
@@ -27,7 +27,7 @@ class UsageRollupAdmin(ReadOnlyAdmin):
     list_filter = ("meter",)
     search_fields = ("=customer__name",)
     ordering = ("-bucket_at", "-id")
-    empty_state = "No usage yet. Send events to /api/v1/usage/events, or import a file."
+    empty_state = "No usage yet. Send events to /api/v1/usage/events/batch, or import a file."
 
     @admin.display(description="Events", ordering="event_count")
     def event_figure(self, row: Any) -> str:
