@@ -49,7 +49,9 @@ class MoneyField(forms.CharField):
         try:
             return parse_major(grouped, self.currency, str(self.label or "amount"))
         except BillingError as error:
-            raise forms.ValidationError(f"{error.message} Write it like 1234.56.") from error
+            raise forms.ValidationError(
+                f"'{text}' is not an amount in {self.currency}. Write it like 1234.56."
+            ) from error
 
 
 def _is_grouped(text: str) -> bool:

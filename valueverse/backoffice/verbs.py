@@ -140,6 +140,19 @@ def rehearse(verb: Verb, row: Any, data: Data, actor: Actor, at: datetime) -> Re
     return found
 
 
+def answers(form: forms.Form) -> list[tuple[str, Any]]:
+    """What was typed, as the person knows it: the names of what was chosen, not their keys."""
+    shown = []
+    for bound in form:
+        value = form.cleaned_data.get(bound.name) if form.is_valid() else None
+        if isinstance(bound.field, forms.ModelChoiceField):
+            text = bound.field.label_from_instance(value) if value else bound.field.empty_label
+        else:
+            text = bound.value()
+        shown.append((bound.label, text or display.NONE))
+    return shown
+
+
 def token(verb: Verb, row: Any) -> str:
     """A digest of what the person has seen."""
     return hashlib.sha256(repr((verb.slug, row.pk, verb.state(row))).encode()).hexdigest()[:32]
@@ -171,6 +184,9 @@ class VerbPage:
             if self.request.POST.get("seen") != token(self.verb, self.row):
                 messages.warning(self.request, self.already())
                 return HttpResponseRedirect(display.page_of(self.row))
+            if self.is_done(form.cleaned_data):
+                messages.warning(self.request, self.already())
+                return HttpResponseRedirect(display.page_of(self.row))
             try:
                 made = self.verb.perform(self.row, form.cleaned_data, self.actor, self.verb.at(self.row))
             except ApprovalRequired as error:
@@ -182,6 +198,12 @@ class VerbPage:
                 return self.show(form)
         messages.success(self.request, made.message)
         return HttpResponseRedirect(display.page_of(made.row))
+
+    def is_done(self, data: Data) -> bool:
+        """Whether acting would go through and change nothing: the service repeats itself, the person need not."""
+        if self.verb.is_offered(self.row):
+            return False
+        return rehearse(self.verb, self.row, data, self.actor, self.verb.at(self.row)).refusal is None
 
     def already(self) -> str:
         """What happened since the page was opened: the second click and the back button end here."""
@@ -212,6 +234,9 @@ class VerbPage:
         if found.refusal is not None and figures:
             self.refuse(form, found.refusal)
             found, may_act = Rehearsal(), False
+        is_done = may_act and found.refusal is None and not verb.is_offered(row)
+        if is_done:
+            found = Rehearsal()
         context = {
             **self.site.each_context(self.request),
             "title": verb.label,
@@ -223,8 +248,10 @@ class VerbPage:
             "facts": [*verb.facts(row), *found.figures],
             "found": found,
             "effect": [(f"{line.role} {ROLE_NAMES[Role(line.role)]}", line) for line in found.effect],
-            "may_act": may_act and found.refusal is None,
+            "may_act": may_act and found.refusal is None and not is_done,
+            "already": self.already() if is_done else "",
             "is_look": figures,
+            "answers": answers(form) if figures else [],
             "button": verb.button(row, data),
             "seen": token(verb, row),
             "is_fullwidth": "1",

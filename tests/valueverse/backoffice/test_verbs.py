@@ -77,6 +77,18 @@ def test_a_double_click_and_the_back_button_do_nothing_twice() -> None:
     assert happened() == before
 
 
+def test_coming_back_to_the_page_of_something_done_says_who_did_it_and_has_no_button() -> None:
+    draft, client = draft_invoice(), office()
+    act(client, draft, "finalize")
+    shown = text(client, page(draft, "finalize"))
+    assert "Nothing was done" in shown
+    assert "invoice.finalized" in shown
+    assert 'value="act"' not in shown
+    before = happened()
+    assert "Nothing was done" in said(client, act(client, draft, "finalize"))
+    assert happened() == before
+
+
 def test_a_payment_shows_what_will_be_open_before_it_is_recorded() -> None:
     invoice, client = finalized_invoice(), office()
     given = {"amount": "1,017.81", "received_on": "2023-11-01", "reference": "bank", "step": "look"}
