@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run stop test check requirements clean
+.PHONY: help setup demo run stop test check bench requirements clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ check: setup ## Format, lint, types, layers, migrations
 
 test: check ## All checks, then the tests
 	$(BIN)/python -m pytest -n 2
+
+bench: setup ## Measure: usage events a second, as a ratio to plain COPY in the same run
+	$(BIN)/python -m tests.bench.bench_ingest
 
 requirements: setup ## Compile the pinned requirements from the .in files
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 \

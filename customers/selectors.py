@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from billing.core.tax import TaxParty
 from billing.platform.clock import now
@@ -15,6 +15,16 @@ def now_for(customer: Customer) -> datetime:
     Whoever asks for the time about a customer asks here, and passes the answer on as `at=`.
     """
     return customer.test_clock.now_at if customer.test_clock else now()
+
+
+def has_come(moment: str, *, customer: str, at: datetime) -> Q:
+    """The condition that an instant has come for a customer: by its test clock, or for all others by `at`.
+
+    moment, customer: the query's paths to a column and to the customer; "" where the query is over customers.
+    """
+    clock = f"{customer}__test_clock" if customer else "test_clock"
+    by_machine = Q(**{f"{clock}__isnull": True, f"{moment}__lte": at})
+    return by_machine | Q(**{f"{moment}__lte": F(f"{clock}__now_at")})
 
 
 def now_for_seller(legal_entity: LegalEntity) -> datetime:

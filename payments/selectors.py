@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import Coalesce
 
 from billing.core.lifecycles import InvoiceStatus, RefundStatus
 from billing.invoices.models import Invoice
 from customers.models import CollectionMethod, Customer, LegalEntity
+from customers.selectors import has_come
 from payments.models import (
     LIVE_PAYMENT_STATUSES,
     RECEIVED_PAYMENT_STATUSES,
@@ -49,10 +49,9 @@ def unscheduled_invoices() -> QuerySet[Invoice]:
 
 def due_collections(*, at: datetime) -> QuerySet[CollectionSchedule]:
     """Open invoices whose next attempt is due; for customers on a test clock, by that clock."""
-    own_now = Coalesce(F("invoice__customer__test_clock__now_at"), at)
     settled = F("invoice__allocated_minor") + F("invoice__offset_minor") + F("invoice__written_off_minor")
     return CollectionSchedule.objects.filter(
-        next_attempt_at__lte=own_now,
+        has_come("next_attempt_at", customer="invoice__customer", at=at),
         invoice__status=InvoiceStatus.FINALIZED,
         invoice__total_minor__gt=settled,
     ).order_by("next_attempt_at", "pk")
@@ -60,17 +59,16 @@ def due_collections(*, at: datetime) -> QuerySet[CollectionSchedule]:
 
 def payments_to_check(*, at: datetime) -> QuerySet[Payment]:
     """Attempts without a final answer that the gateway is to be asked about; clocks as above."""
-    own_now = Coalesce(F("customer__test_clock__now_at"), at)
-    return Payment.objects.filter(check_at__lte=own_now, status__in=LIVE_PAYMENT_STATUSES).order_by(
-        "check_at", "pk"
-    )
+    return Payment.objects.filter(
+        has_come("check_at", customer="customer", at=at), status__in=LIVE_PAYMENT_STATUSES
+    ).order_by("check_at", "pk")
 
 
 def refunds_to_check(*, at: datetime) -> QuerySet[Refund]:
     """Refunds without an answer, because a process died or the gateway did not answer; clocks as above."""
-    own_now = Coalesce(F("payment__customer__test_clock__now_at"), at)
-    return Refund.objects.filter(
-        status=RefundStatus.PENDING, initiated_at__lte=own_now - REFUND_CHECK_DELAY
+    pending = Refund.objects.annotate(check_at=F("initiated_at") + REFUND_CHECK_DELAY)
+    return pending.filter(
+        has_come("check_at", customer="payment__customer", at=at), status=RefundStatus.PENDING
     ).order_by("initiated_at", "pk")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -16,6 +17,7 @@ from django.db import connections
 from psycopg import sql
 
 PREFIX = "vv_test"
+DROP_ATTEMPTS = 50
 ALIASES = ("default", "owner")
 
 
@@ -71,7 +73,7 @@ class TestDatabases:
 
     def drop(self, name: str) -> None:
         """Drop a clone, with whatever connections a crashed or careless thread has left open."""
-        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._drop(name)
         self.clones.remove(name)
 
     def drop_clones(self) -> None:
@@ -86,7 +88,16 @@ class TestDatabases:
         for name in self._names(PREFIX.replace("_", r"\_") + r"\_%"):
             pid = name.removeprefix(f"{PREFIX}_").removeprefix("building_").split("_")[0]
             if pid.isdigit() and not (Path("/proc") / pid).exists():
-                self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        """The owner may end every session but that of an autovacuum worker, which is gone in a moment."""
+        for _ in range(DROP_ATTEMPTS - 1):
+            try:
+                return self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+            except psycopg.errors.InsufficientPrivilege:
+                time.sleep(0.1)
+        return self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
     def _names(self, pattern: str) -> list[str]:
         with self._connect() as connection:

@@ -1,5 +1,7 @@
 """Dropping and recreating the installation's database, for the demo's --reset."""
 
+import time
+
 import psycopg
 from django.conf import settings
 from django.db import connections
@@ -8,6 +10,21 @@ from psycopg import sql
 
 class CannotRecreate(Exception):
     """The owner's role may not drop or create databases on this server."""
+
+
+DROP_TRIES = 5
+
+
+def _drop(server: "psycopg.Connection[tuple[object, ...]]", name: sql.Identifier) -> None:
+    """Drop the database. A background worker that nobody but the server may end makes it fail for a moment."""
+    for attempt in range(1, DROP_TRIES + 1):
+        try:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if attempt == DROP_TRIES:
+                raise
+            time.sleep(0.5 * attempt)
 
 
 def recreate_database() -> None:
@@ -28,7 +45,7 @@ def recreate_database() -> None:
             dbname="postgres",
             autocommit=True,
         ) as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            _drop(server, name)
             server.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, sql.Identifier(owner["USER"])))
     except psycopg.Error as error:
         raise CannotRecreate(

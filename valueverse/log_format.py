@@ -42,7 +42,7 @@ def configure_logging(form: str, *, level: str) -> None:
         hide_secrets,
     ]
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if human
         else [structlog.processors.format_exc_info, rename_for_machines, structlog.processors.JSONRenderer()]
     )

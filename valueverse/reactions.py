@@ -4,6 +4,7 @@ Each task gets the public id of the event's object. Tasks are queued at least on
 """
 
 REACTIONS: dict[str, tuple[str, ...]] = {
+    "meter.created": ("usage.count_past_events",),
     "invoice.finalized": ("invoices.render_invoice", "payments.collect_finalized_invoice"),
     "bill_run.created": ("invoices.perform_bill_run",),
     "bill_run.approved": ("invoices.perform_bill_run",),

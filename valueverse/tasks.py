@@ -1,8 +1,10 @@
 """Tasks of the wiring: the relay of the outbox and the hash chain of the activity."""
 
 from celery import current_app, shared_task
+from django.core.management import call_command
 
 from billing.activity import services as activity
+from billing.platform.api.idempotency import forget_expired_answers
 from valueverse.reactions import REACTIONS
 
 
@@ -21,3 +23,11 @@ def relay_outbox() -> int:
 def chain_activity() -> int:
     """Chain the hashes of new activity. Safe to run twice: one chainer at a time, each row once."""
     return activity.chain()
+
+
+@shared_task(name="valueverse.forget_expired", ignore_result=True)
+def forget_expired() -> None:
+    """Delete answers kept for repeated API requests and refresh tokens, each past its time. Safe to run twice."""
+    while forget_expired_answers():
+        pass
+    call_command("flushexpiredtokens")

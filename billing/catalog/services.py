@@ -89,7 +89,8 @@ def create_meter(
 ) -> Meter:
     """Make a meter that adds up one property of the events of a type, or counts them.
 
-    It reads events that arrive from now on. Emits meter.created. Raises InvalidInput, CodeTaken.
+    It reads the events of its type, those stored before too: they are counted after the event. Emits
+    meter.created. Raises InvalidInput, CodeTaken.
     """
     if aggregation not in list(Aggregation):
         raise InvalidInput(f"An aggregation is one of {', '.join(Aggregation)}.", field="aggregation")

@@ -101,6 +101,19 @@ def entries_about(*, source_ids: Sequence[str]) -> list[JournalEntry]:
     )
 
 
+def sources_booked(
+    *, legal_entity: LegalEntity, source_type: str, start_on: date, end_on: date
+) -> QuerySet[JournalEntry, str]:
+    """Public ids of the facts of one kind with an entry dated in [start_on, end_on)."""
+    entries = JournalEntry.objects.filter(
+        legal_entity=legal_entity,
+        source_type=source_type,
+        accounting_on__gte=start_on,
+        accounting_on__lt=end_on,
+    )
+    return entries.values_list("source_id", flat=True)
+
+
 def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> Iterator[tuple[str, ...]]:
     """The postings dated in [start_on, end_on) as rows of JOURNAL_COLUMNS, in order of entry; amounts as decimals."""
     postings = (

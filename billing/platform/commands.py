@@ -78,7 +78,7 @@ def instant(text: str) -> datetime:
     except ValueError as error:
         raise ArgumentTypeError(f"'{text}' is not an instant such as 2023-12-01T00:00:00Z") from error
     if value.tzinfo is None:
-        raise ArgumentTypeError(f"'{text}' needs an offset from UTC, for example {text}Z")
+        raise ArgumentTypeError(f"'{text}' needs an offset from UTC, for example 2023-12-01T00:00:00Z")
     return value
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing.activity import services as activity
 from billing.core.billing_moments import service_period
@@ -24,7 +24,8 @@ from billing.subscriptions.models import Subscription, SubscriptionItem
 from billing.subscriptions.selectors import terms_of
 from customers.models import Customer, LegalEntity
 
-CHUNK = 500
+CHUNK = 100
+"""Slices released in one transaction, which holds their customers."""
 
 ZONES_APART_MAX = timedelta(days=1)
 """More than any two time zones differ: by this much a month is searched wider than its own days."""
@@ -238,7 +239,12 @@ def _chunks(ids: list[int]) -> Iterator[list[int]]:
 
 @transaction.atomic
 def _release_slices(slice_ids: list[int], actor: Actor, at: datetime) -> list[int]:
-    """Post the release of these slices, those that are still unreleased; returns their amounts."""
+    """Post the release of these slices, those that are still unreleased; returns their amounts.
+
+    Locks: customers, then slices.
+    """
+    scheduled = RevenueSchedule.objects.filter(slices__in=slice_ids)
+    _lock_customers(Customer.objects.filter(pk__in=scheduled.values("customer")))
     due = (
         RevenueSlice.objects.select_for_update(of=("self",))
         .select_related("schedule__legal_entity", "schedule__customer")
@@ -291,6 +297,11 @@ def _release_slices(slice_ids: list[int], actor: Actor, at: datetime) -> list[in
     return released
 
 
+def _lock_customers(customers: QuerySet[Customer]) -> None:
+    """Lock customers in one statement: whoever finalizes, voids or credits for them waits, or has ended."""
+    list(customers.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+
+
 def _months_to_accrue(legal_entity: LegalEntity, as_of: date) -> list[date]:
     """First days of the months that end by `as_of` and are not closed, from the first month with service on."""
     first = (
@@ -339,7 +350,9 @@ def _accrue_month(subscription_id: int, month_on: date, actor: Actor, at: dateti
     """Accrue what a subscription's usage costs by the end of a month and is not accrued yet; returns the amounts.
 
     Negative where usage costs less than it did: a volume price fell, or a negative event came.
+    Locks: customer, then subscription.
     """
+    _lock_customers(Customer.objects.filter(subscriptions=subscription_id))
     subscription = (
         Subscription.objects.select_for_update(of=("self",))
         .select_related("customer", "legal_entity", "plan_version__plan__product")

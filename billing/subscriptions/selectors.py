@@ -3,13 +3,13 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce, Least
+from django.db.models import QuerySet
 
 from billing.core.billing_moments import ServicePeriod, Terms, service_period
 from billing.core.periods import Interval, IntervalUnit
 from billing.subscriptions.models import BilledPeriod, Subscription
 from customers.models import Customer
+from customers.selectors import has_come
 
 
 def subscriptions_visible_to(*, customer_id: int | None) -> QuerySet[Subscription]:
@@ -41,8 +41,10 @@ def current_period(subscription: Subscription, *, at: datetime) -> ServicePeriod
 
 def due_customers(*, as_of: datetime, customer: Customer | None = None) -> QuerySet[Customer]:
     """Customers with something due at `as_of`; on a test clock, at the clock's time if that is earlier."""
-    due = Q(subscriptions__next_billing_at__lte=Least(Coalesce(F("test_clock__now_at"), as_of), as_of))
-    customers = Customer.objects.filter(due).distinct().order_by("pk")
+    due = has_come("subscriptions__next_billing_at", customer="", at=as_of)
+    customers = (
+        Customer.objects.filter(due, subscriptions__next_billing_at__lte=as_of).distinct().order_by("pk")
+    )
     return customers if customer is None else customers.filter(pk=customer.pk)
 
 

@@ -31,6 +31,10 @@ RETRY_DELAYS = (timedelta(hours=4), timedelta(days=1), timedelta(days=3), timede
 """When a declined invoice is tried again, for declines that another try can overcome; then collection stops."""
 
 
+NO_METHOD = "No payment method"
+"""Why a schedule stopped, until the payer has a method again."""
+
+
 class NoPaymentMethod(BillingError):
     """The payer has no method to charge."""
 
@@ -123,7 +127,7 @@ def _intend(invoice_id: str, request_key: str, actor: Actor, at: datetime) -> Pa
             record_payment(EventName.PAYMENT_INITIATED, payment, actor, at)
         else:
             CollectionSchedule.objects.filter(invoice=invoice).update(
-                next_attempt_at=None, stopped_reason="No payment method"
+                next_attempt_at=None, stopped_reason=NO_METHOD
             )
     if method is None:
         raise NoPaymentMethod(f"{invoice.payer} has no payment method. Add one, then collect again.")

@@ -9,7 +9,8 @@ from billing.core.events import EventName
 from billing.platform.actors import Actor
 from customers.models import Customer
 from payments.gateways import gateway
-from payments.models import PaymentMethod
+from payments.models import CollectionSchedule, PaymentMethod
+from payments.services.collecting import NO_METHOD
 
 
 @transaction.atomic
@@ -17,6 +18,8 @@ def add_payment_method(
     *, customer: Customer, gateway_code: str, gateway_ref: str, label: str, actor: Actor, at: datetime
 ) -> PaymentMethod:
     """Store a method the gateway knows, and make it the customer's default.
+
+    Invoices whose collection stopped for want of a method are due again.
 
     gateway_ref: the gateway's id of it; no card number is accepted. Locks the customer. Raises UnknownGateway.
     Emits payment_method.created.
@@ -40,5 +43,8 @@ def add_payment_method(
         actor=actor,
         at=at,
         data={"gateway": gateway_code, "label": label},
+    )
+    CollectionSchedule.objects.filter(invoice__payer=customer, stopped_reason=NO_METHOD).update(
+        next_attempt_at=at, stopped_reason=""
     )
     return method

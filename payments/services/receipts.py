@@ -64,6 +64,8 @@ def record_manual_payment(
     Emits payment.succeeded, payment.allocated. Raises ApprovalRequired, InvalidInput, ReceiptInFuture,
     InvoiceAlreadySettled, AllocationRefused, ForeignCurrency.
     """
+    if invoice is not None:
+        invoice = Invoice.objects.select_related("legal_entity").get(pk=invoice.pk)
     seller = invoice.legal_entity if invoice else legal_entity or customer.legal_entity
     _check_receipt(amount_minor, received_on, seller, at)
     _check_fit(customer, seller, currency, invoice)
@@ -78,7 +80,9 @@ def record_manual_payment(
         reason=reference,
     )
     with transaction.atomic():
-        Customer.objects.select_for_update().get(pk=customer.pk)
+        if invoice is not None:
+            invoice = _lock_with_payer(customer, invoice)
+            _check_fit(customer, seller, currency, invoice)
         approvals.mark_executed(approval=approval, at=at)
         payment = Payment.objects.create(
             customer=customer,
@@ -107,6 +111,13 @@ def _check_receipt(amount_minor: int, received_on: date, seller: LegalEntity, at
         raise InvalidInput("The amount is above zero.", field="amount")
     if received_on > at.astimezone(ZoneInfo(seller.time_zone)).date():
         raise ReceiptInFuture("The day of receipt lies in the future.", field="received_on")
+
+
+def _lock_with_payer(customer: Customer, invoice: Invoice) -> Invoice:
+    """Lock who pays and whose invoice it is, by id, then the invoice, and return it as it stands now."""
+    ids = {customer.pk, invoice.customer_id}
+    list(Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    return Invoice.objects.select_for_update(of=("self",)).select_related("legal_entity").get(pk=invoice.pk)
 
 
 def _check_fit(customer: Customer, seller: LegalEntity, currency: str, invoice: Invoice | None) -> None:

@@ -90,6 +90,7 @@ _OTHER_VALUE = {
     "jsonb": "'{{\"tampered\": true}}'",
     "bytea": "'\\x00'",
     "boolean": "NOT {0}",
+    "xid8": "'1'",
 }
 
 

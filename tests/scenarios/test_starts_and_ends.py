@@ -7,6 +7,7 @@ import pytest
 
 from billing.core.lifecycles import SubscriptionStatus
 from billing.invoices.models import BillRunCustomer, Invoice
+from billing.invoices.services import drafts
 from billing.subscriptions import services as subscriptions
 from billing.subscriptions.models import Subscription
 from tests import factories
@@ -233,11 +234,11 @@ def test_a_scheduled_start_bills_nothing_before_its_day_and_becomes_active_with_
 
 def test_a_backdated_start_is_billed_period_by_period_in_one_run() -> None:
     story = Story(utc(2023, 8, 20))
-    buyer = story.customer()
+    buyer, version = story.customer(), story.version(usage(), factories.fee("31.00"))
     story.advance(utc(2023, 9, 1))
     story.use(buyer, utc(2023, 8, 31), 400)
     story.advance(utc(2023, 11, 10))
-    story.subscribe(buyer, story.version(usage(), factories.fee("31.00")), started_at=utc(2023, 8, 22))
+    story.subscribe(buyer, version, started_at=utc(2023, 8, 22))
     issued = story.bill()
     assert [amounts(one)[0] for one in issued] == ["10.00", "35.00", "31.00", "31.00"]
     assert [service_days(one)[-1] for one in issued] == [
@@ -297,13 +298,19 @@ def test_an_external_id_names_one_live_subscription_and_is_free_again_after_its_
     assert is_sound()
 
 
-def test_a_subscription_with_more_due_than_looks_right_is_parked_for_a_person() -> None:
+def test_a_subscription_with_more_due_than_looks_right_is_parked_for_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drafts, "MOMENTS_MAX", 3)
     story = Story(NOV_1)
-    story.subscribe(story.customer(), story.version(factories.fee("1.00"), interval="day"))
-    story.advance(utc(2024, 4, 1))
+    version = story.version(factories.fee("1.00"), interval="day")
+    story.subscribe(story.customer(), version)
+    story.advance(utc(2023, 11, 4))  # the fourth day is due
     assert story.bill() == []
     assert BillRunCustomer.objects.get().error_code == "too_many_moments"
     assert not Invoice.objects.exists()
+    story.subscribe(story.customer(), version, started_at=utc(2023, 11, 2))
+    assert len(story.bill()) == 3  # as many as look right are billed
     assert is_sound()
 
 

@@ -51,12 +51,12 @@ class InvoicePage(ObjectPage, InvoiceAdmin):
         return super().get_queryset(request).select_related("customer__test_clock", "payer", "legal_entity")
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The stored PDF: in the browser, or as a file with ?download=1, which counts as leaving the house."""
+        """The stored PDF: in the browser, or as a file by POST, which counts as leaving the house."""
         row = self.find(request, pk)
         stored = stored_document(document=row, format=DocumentFormat.PDF)
         if stored is None:
             raise Http404
-        is_file = request.GET.get("download") == "1"
+        is_file = request.method == "POST"
         if is_file:
             note_exported(document=row, at=now())
         response = HttpResponse(bytes(stored.content), content_type="application/pdf")

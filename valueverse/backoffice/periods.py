@@ -7,16 +7,19 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from billing.activity.selectors import activity_of
 from billing.core.lifecycles import PeriodStatus
 from billing.core.postings import ROLE_NAMES, Role
+from billing.invoices.services import note_journal_export
 from billing.ledger.admin import AccountingPeriodAdmin
 from billing.ledger.selectors import JOURNAL_COLUMNS, journal_rows
 from billing.platform import display
 from billing.platform.actors import Actor
+from billing.platform.clock import now
 from billing.reports.books import CHECKS, controls
 from customers.selectors import now_for_seller
 from valueverse.backoffice.books import require
@@ -103,10 +106,16 @@ class PeriodPage(ObjectPage, AccountingPeriodAdmin):
             "activity": list(activity_of(object_id=row.public_id)[:20]),
         }
 
-    def journal_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
-        """The month's postings as CSV: neutral figures, text that a spreadsheet does not run."""
+    def journal_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """The month's postings as CSV: neutral figures, text that a spreadsheet does not run.
+
+        By POST, as it changes something: the documents in it count as exported and are no longer voided.
+        """
         require(request, "ledger.export_journal")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         row = self.find(request, pk)
+        note_journal_export(legal_entity=row.legal_entity, start_on=row.start_on, end_on=row.end_on, at=now())
         found = journal_rows(legal_entity=row.legal_entity, start_on=row.start_on, end_on=row.end_on)
         response = StreamingHttpResponse(csv_lines(found), content_type="text/csv; charset=utf-8")
         name = f"journal-{row.start_on:%Y-%m}.csv"

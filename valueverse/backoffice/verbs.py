@@ -142,14 +142,14 @@ def rehearse(verb: Verb, row: Any, data: Data, actor: Actor, at: datetime) -> Re
 
 def answers(form: forms.Form) -> list[tuple[str, Any]]:
     """What was typed, as the person knows it: the names of what was chosen, not their keys."""
-    shown = []
+    shown: list[tuple[str, Any]] = []
     for bound in form:
         value = form.cleaned_data.get(bound.name) if form.is_valid() else None
         if isinstance(bound.field, forms.ModelChoiceField):
             text = bound.field.label_from_instance(value) if value else bound.field.empty_label
         else:
             text = bound.value()
-        shown.append((bound.label, text or display.NONE))
+        shown.append((str(bound.label), text or display.NONE))
     return shown
 
 

@@ -13,7 +13,7 @@ def mail_settings(url: str, *, folder: Path) -> dict[str, object]:
     parts = urlsplit(url)
     if parts.scheme in ("", "file"):
         return {
-            "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "EMAIL_BACKEND": "valueverse.mail_files.EmlFileBackend",
             "EMAIL_FILE_PATH": parts.path if parts.scheme else str(folder),
         }
     implicit_tls = parts.scheme == "smtps"

@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 
 
-class PdfRenderer(BaseRenderer):
-    """Hands the bytes of a PDF through. A refusal to somebody who accepts PDF only is a JSON problem all the same."""
+class PdfRenderer(JSONRenderer):
+    """Lets a caller accept PDF. The bytes go out as they are; what is rendered is a refusal, and that is JSON."""
 
     media_type = "application/pdf"
     format = "pdf"
-    charset = None
-    render_style = "binary"
 
     def render(
         self,
@@ -20,4 +18,4 @@ class PdfRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return data if isinstance(data, bytes) else bytes(JSONRenderer().render(data))
+        return bytes(super().render(data, "application/json", renderer_context))

@@ -1,8 +1,13 @@
 """What the API of invoices reads and writes."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.core.lifecycles import BillRunStatus, CreditNoteStatus, InvoiceStatus, Settlement
+from billing.core.money import format_major
 from billing.invoices.models import BillingReason, CreditReason
 from billing.platform.api.fields import (
     FlagField,
@@ -17,6 +22,24 @@ from billing.platform.api.serializers import Input, Output, Query
 _STATUSES = [(str(value), str(value)) for value in InvoiceStatus]
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class WorkingField(MoneyField):
+    """How an amount came about, as stored with the line; booked amounts in it as decimal strings, like everywhere."""
+
+    def __init__(self, *, currency: str = "currency") -> None:
+        super().__init__(currency=currency, help_text="Price version, tiers used, exact amount, rounding.")
+
+    def to_representation(self, value: tuple[dict[str, Any], str]) -> Any:  # type: ignore[override]
+        working, currency = value
+        return {**_shown(working, currency), "steps": [_shown(step, currency) for step in working["steps"]]}
+
+
+def _shown(working: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    minor = working["amount_minor"]
+    rest = {name: value for name, value in working.items() if name != "amount_minor"}
+    return {**rest, "rounded_amount": format_major(minor, currency)}
+
+
 class LineOutput(Output):
     """What every line says: what was served when, how much of it, and how its amount came about."""
 
@@ -29,7 +52,6 @@ class LineOutput(Output):
     unit_amount = QuantityField(allow_null=True, help_text="Where one price holds for the whole quantity.")
     service_start_on = serializers.DateField()
     service_last_on = serializers.DateField(help_text="Last day of service, inclusive.")
-    working = serializers.DictField(help_text="Price version, tiers used, exact amount, rounding.")
 
 
 class TaxOutput(Output):
@@ -47,6 +69,7 @@ class InvoiceLineOutput(LineOutput):
     position = serializers.IntegerField()
     meter = TextField(source="meter_code", help_text="Code of the meter; empty for a fee.")
     amount = MoneyField(source="amount_minor", currency="invoice.currency", help_text="Net.")
+    working = WorkingField(currency="invoice.currency")
     tax_category = TextField()
     tax_percent = QuantityField()
 
@@ -132,6 +155,7 @@ class CreditNoteLineOutput(LineOutput):
     position = serializers.IntegerField()
     invoice_line = PublicIdOf()
     amount = MoneyField(source="amount_minor", currency="credit_note.currency", help_text="Net.")
+    working = WorkingField(currency="credit_note.currency")
 
 
 class CreditNoteTaxOutput(TaxOutput):
@@ -184,6 +208,7 @@ class PreviewLineOutput(LineOutput):
 
     meter = TextField(help_text="Code of the meter; empty for a fee.")
     amount = MoneyField(source="amount_minor", help_text="Net.")
+    working = WorkingField()
 
 
 class PreviewTaxOutput(TaxOutput):

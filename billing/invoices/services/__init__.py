@@ -1,6 +1,7 @@
 """The verbs of documents: draft, finalize, void, credit, render, mail, and run all of it for many customers."""
 
 from billing.invoices.services.credit_notes import cancel_invoice, credit_invoice
+from billing.invoices.services.disclosing import note_exported, note_journal_export, note_shown
 from billing.invoices.services.drafts import delete_draft, draft_due_invoices
 from billing.invoices.services.issuing import finalize_invoice
 from billing.invoices.services.mails import resend_document, send_due_mails, send_mail
@@ -30,6 +31,9 @@ __all__ = [
     "delete_draft",
     "draft_due_invoices",
     "finalize_invoice",
+    "note_exported",
+    "note_journal_export",
+    "note_shown",
     "perform_bill_run",
     "render_document",
     "resend_document",

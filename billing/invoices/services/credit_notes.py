@@ -11,9 +11,9 @@ from billing.approvals import services as approvals
 from billing.approvals.models import ApprovalAction, ApprovalRequest
 from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
-from billing.core.invoice import ChargeKind, Timing
+from billing.core.invoice import ChargeKind
 from billing.core.lifecycles import CreditNoteStatus, InvoiceStatus, Settlement
-from billing.core.postings import CreditedLine, EntryDraft, IssuedLine, IssuedTax, cancellation
+from billing.core.postings import CreditedLine, EntryDraft, IssuedTax, cancellation
 from billing.core.postings import credit_note as credit_note_entry
 from billing.invoices.documents.canonical import canonical_json, sha256_hex
 from billing.invoices.documents.serialization import to_dict
@@ -26,7 +26,7 @@ from billing.invoices.models import (
     InvoiceLine,
 )
 from billing.invoices.services.drafts import InvoiceNotFinalized, lock_invoice
-from billing.invoices.services.issuing import PROVISIONAL_NUMBER, refuse_incomplete
+from billing.invoices.services.issuing import PROVISIONAL_NUMBER, issued_lines, refuse_incomplete
 from billing.invoices.services.mails import queue_mails
 from billing.invoices.snapshots import credit_note_snapshot, tax_label
 from billing.ledger import services as ledger
@@ -243,20 +243,7 @@ def _cancellation_entry(
         actor=actor,
         at=at,
     )
-    return cancellation(
-        [
-            IssuedLine(
-                line.public_id,
-                line.amount_minor,
-                Timing(line.timing),
-                line.product_code,
-                line.service_start_on,
-                line.service_last_on,
-            )
-            for line in lines
-        ],
-        taxes,
-    )
+    return cancellation(issued_lines(lines), taxes)
 
 
 def _credited_lines(

@@ -65,9 +65,10 @@ def draft_due_invoices(
     invoices = []
     for subscription in due_subscriptions(customer=customer, at=as_of):
         subscription.customer = customer
-        for _ in range(MOMENTS_MAX):
-            if subscription.next_billing_at is None or subscription.next_billing_at > as_of:
-                break
+        moments = 0
+        while subscription.next_billing_at is not None and subscription.next_billing_at <= as_of:
+            if moments == MOMENTS_MAX:
+                raise TooManyMoments(f"More than {MOMENTS_MAX} periods are due; look at the start date.")
             moment = billing_moment(terms_of(subscription), subscription.next_billing_at)
             invoice = _draft_moment(subscription, moment, as_of, cutoff, actor, run)
             subscriptions.advance_billing(
@@ -75,8 +76,7 @@ def draft_due_invoices(
             )
             if invoice is not None:
                 invoices.append(invoice)
-        else:
-            raise TooManyMoments(f"More than {MOMENTS_MAX} periods are due; look at the start date.")
+            moments += 1
     return invoices
 
 

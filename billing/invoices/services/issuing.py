@@ -119,6 +119,21 @@ def refuse_incomplete(snapshot: Snapshot) -> None:
         raise IncompleteDocument("; ".join(message for _path, message in missing), fields=fields)
 
 
+def issued_lines(lines: Sequence[InvoiceLine]) -> list[IssuedLine]:
+    """Invoice lines as the ledger's builders take them."""
+    return [
+        IssuedLine(
+            line.public_id,
+            line.amount_minor,
+            Timing(line.timing),
+            line.product_code,
+            line.service_start_on,
+            line.service_last_on,
+        )
+        for line in lines
+    ]
+
+
 def _book(invoice: Invoice, issued_on: date, actor: Actor, at: datetime) -> None:
     """Accrue what was used and not accrued yet, post the issue, and defer what is still to be delivered."""
     lines = list(invoice.lines.select_related("item__price__meter").order_by("position"))
@@ -127,18 +142,7 @@ def _book(invoice: Invoice, issued_on: date, actor: Actor, at: datetime) -> None
     )
     revenue.accrue_invoiced_usage(lines=_usage_lines(invoice, lines), actor=actor, at=at)
     draft = invoice_issue(
-        [
-            IssuedLine(
-                line.public_id,
-                line.amount_minor,
-                Timing(line.timing),
-                line.product_code,
-                line.service_start_on,
-                line.service_last_on,
-            )
-            for line in lines
-        ],
-        [IssuedTax(tax_label(row), row.tax_minor) for row in invoice.taxes.all()],
+        issued_lines(lines), [IssuedTax(tax_label(row), row.tax_minor) for row in invoice.taxes.all()]
     )
     if draft is not None:
         ledger.post_entry(
@@ -199,18 +203,12 @@ def _usage_lines(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[revenue
 
 def _record_issue(invoice: Invoice, actor: Actor, at: datetime) -> None:
     data = {"number": invoice.number, "total_minor": invoice.total_minor, "currency": invoice.currency}
-    activity.record(
-        name=EventName.INVOICE_FINALIZED,
-        object_kind="invoice",
-        object_id=invoice.public_id,
-        customer_id=invoice.customer.public_id,
-        actor=actor,
-        at=at,
-        data=data,
-    )
+    names = [EventName.INVOICE_FINALIZED]
     if invoice.settlement == Settlement.SETTLED:
+        names.append(EventName.INVOICE_SETTLED)
+    for name in names:
         activity.record(
-            name=EventName.INVOICE_SETTLED,
+            name=name,
             object_kind="invoice",
             object_id=invoice.public_id,
             customer_id=invoice.customer.public_id,

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError, transaction
+import structlog
+from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 
 from billing.activity import services as activity
@@ -21,6 +22,8 @@ from billing.platform.clock import now
 from billing.subscriptions.selectors import due_customers
 from customers.models import Customer
 from customers.selectors import now_for
+
+log = structlog.get_logger(__name__)
 
 CHUNK = 50
 """Customers per transaction. A chunk that fails is done again customer by customer."""
@@ -250,19 +253,26 @@ def _work(run: BillRun, status: BillRunCustomerStatus, step: CustomerStep, actor
             with transaction.atomic():
                 for row in _claim(ids, status):
                     step(row, actor)
-        except (BillingError, DatabaseError):
+        except Exception:  # noqa: BLE001 - whatever it is, each customer is tried alone and parked with its reason
             for row_id in ids:
                 _work_alone(row_id, status, step, actor)
 
 
 def _claim(ids: list[int], status: BillRunCustomerStatus) -> list[BillRunCustomer]:
-    """Lock those of the rows that still wait; another worker's are skipped."""
-    return list(
+    """Lock those of the rows that still wait, and then their customers; another worker's rows are skipped.
+
+    All customers of a chunk are locked before the first of them takes a number: whoever waits for a customer holds
+    no number series.
+    """
+    rows = list(
         BillRunCustomer.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("run", "customer__test_clock")
         .filter(pk__in=ids, status=status)
         .order_by("pk")
     )
+    customer_ids = [row.customer_id for row in rows]
+    list(Customer.objects.select_for_update().filter(pk__in=customer_ids).order_by("pk").values_list("pk"))
+    return rows
 
 
 def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, actor: Actor) -> None:
@@ -271,8 +281,10 @@ def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, 
         with transaction.atomic():
             for row in _claim([row_id], status):
                 step(row, actor)
-    except (BillingError, DatabaseError) as error:
+    except Exception as error:
         code = error.code if isinstance(error, BillingError) else type(error).__name__
+        if not isinstance(error, BillingError):
+            log.exception("customer parked by an unexpected error", run_customer=row_id)
         BillRunCustomer.objects.filter(pk=row_id).update(
             status=BillRunCustomerStatus.PARKED, error_code=code, error_message=str(error)[:500]
         )

@@ -79,6 +79,8 @@ def _api_problem(error: exceptions.APIException, *, path: str) -> Response:
         detail = "Too many requests. Try again after the seconds in Retry-After."
     if isinstance(detail, Mapping):  # simplejwt puts its sentence and code into a dictionary
         codes, detail = detail.get("code", error.default_code), detail.get("detail", error.default_detail)
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        detail = "The API reads JSON: send the body with Content-Type: application/json."
     if isinstance(error, exceptions.ParseError):
         codes = "malformed_body"
     type_uri = getattr(error, "type_uri", "about:blank")

@@ -284,7 +284,7 @@ def _add_to_rollups(batch: _Batch, inserted: Iterable[EventKey]) -> None:
             sums[key[0], meter_pk, bucket_at] += one
     if not sums:
         return
-    rows = list(sums.items())
+    rows = sorted(sums.items())
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO usage_usagerollup AS stored (customer_id, meter_id, bucket_at, event_count, quantity_sum)"

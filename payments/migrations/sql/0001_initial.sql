@@ -10,6 +10,17 @@ CREATE TRIGGER i18_payment_counters_follow_their_facts BEFORE UPDATE ON payments
     EXECUTE FUNCTION vv_counter_follows_its_facts('i18_payment_counters_follow_their_facts');
 CREATE TRIGGER payment_is_not_deleted BEFORE DELETE ON payments_payment
     FOR EACH ROW EXECUTE FUNCTION vv_append_only('payment_keeps_its_terms');
+CREATE FUNCTION vv_money_is_born_untouched() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a new row of % starts with nothing done and nothing counted on it', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_ARGV[0], TABLE = TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER i18_payment_is_born_untouched BEFORE INSERT ON payments_payment
+    FOR EACH ROW WHEN (NEW.allocated_minor <> 0 OR NEW.refunded_minor <> 0 OR NEW.unapplied_refunded_minor <> 0)
+    EXECUTE FUNCTION vv_money_is_born_untouched('i18_payment_is_born_untouched');
+CREATE TRIGGER i19_refund_is_born_pending BEFORE INSERT ON payments_refund
+    FOR EACH ROW WHEN (NEW.status <> 'pending')
+    EXECUTE FUNCTION vv_money_is_born_untouched('i19_refund_is_born_pending');
 CREATE TRIGGER payment_status_moves BEFORE UPDATE OF status ON payments_payment
     FOR EACH ROW EXECUTE FUNCTION vv_status_moves('payment_status_moves',
         'initiated>pending', 'initiated>requires_action', 'initiated>processing', 'initiated>succeeded',

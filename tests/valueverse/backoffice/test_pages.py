@@ -95,7 +95,9 @@ def test_an_unknown_account_is_not_found() -> None:
 def test_the_journal_of_a_month_is_exported_with_neutral_figures() -> None:
     invoice = paid_invoice()
     period = ensure_period(legal_entity=invoice.legal_entity, on=invoice.issued_on)
-    response = office("Auditor").get(f"/admin/ledger/accountingperiod/{period.pk}/journal.csv")
+    address, client = f"/admin/ledger/accountingperiod/{period.pk}/journal.csv", office("Auditor")
+    assert client.get(address).status_code == 405
+    response = client.post(address)
     lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert lines[0].startswith("entry,accounting_on")
     assert any(",-18.81," in line for line in lines)
@@ -158,6 +160,6 @@ def test_the_pdf_opens_in_the_browser_and_a_download_counts_as_leaving_the_house
     assert inline.headers["Content-Disposition"].startswith("inline")
     invoice.refresh_from_db()
     assert invoice.exported_at is None
-    client.get(f"{page(invoice, 'pdf')}?download=1")
+    assert client.post(page(invoice, "pdf")).headers["Content-Disposition"].startswith("attachment")
     invoice.refresh_from_db()
     assert invoice.exported_at is not None

@@ -4,11 +4,12 @@ import csv
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
+from billing.invoices.services import note_journal_export
 from billing.ledger.selectors import JOURNAL_COLUMNS, journal_rows
+from billing.platform.clock import now
 from billing.platform.commands import BillingCommand
 from billing.platform.lookup import get_or_not_found
 from customers.models import LegalEntity
@@ -16,7 +17,10 @@ from valueverse.closing import month_of, next_month
 
 
 class Command(BillingCommand):
-    help = "Writes the journal of a month, one posting a row, amounts signed with debit positive, as CSV."
+    help = (
+        "Writes the journal of a month as CSV, one posting a row, amounts signed with debit positive. The documents in "
+        "it count as exported from then on: they are credited, no longer voided."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -28,14 +32,16 @@ class Command(BillingCommand):
         entity = get_or_not_found(
             LegalEntity.objects.all(), kind="legal_entity", public_id=options["legal_entity"]
         )
-        month_on: date = options["month"]
-        rows = journal_rows(legal_entity=entity, start_on=month_on, end_on=next_month(month_on))
+        start_on, end_on = options["month"], next_month(options["month"])
+        note_journal_export(legal_entity=entity, start_on=start_on, end_on=end_on, at=now())
+        rows = journal_rows(legal_entity=entity, start_on=start_on, end_on=end_on)
         if options["output"] is None:
-            self.write(sys.stdout, rows)
-            return
-        with options["output"].open("w", newline="", encoding="utf-8") as file:
-            count = self.write(file, rows)
-        self.report(f"{count} postings written to {options['output']}", {"postings": count})
+            count = self.write(sys.stdout, rows)
+        else:
+            with options["output"].open("w", newline="", encoding="utf-8") as file:
+                count = self.write(file, rows)
+        if options["output"] is not None:
+            self.report(f"{count} postings written to {options['output']}", {"postings": count})
 
     def write(self, file: TextIO, rows: Iterable[tuple[str, ...]]) -> int:
         writer = csv.writer(file)

@@ -1,5 +1,6 @@
 """Credit notes over HTTP; they are issued on the invoice they credit."""
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import JSONRenderer
@@ -65,6 +66,6 @@ class CreditNotePdf(ApiView):
         tags=["invoices"],
         responses={(200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "The document as issued.")},
     )
-    def get(self, request: Request, credit_note_id: str) -> Response:
+    def get(self, request: Request, credit_note_id: str) -> HttpResponse:
         """The stored bytes, the same at every call."""
         return pdf_answer(self, credit_note_of(credit_note_id, self.visible_to))

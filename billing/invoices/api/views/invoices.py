@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.renderers import JSONRenderer
@@ -88,7 +89,7 @@ class InvoicePdf(ApiView):
         tags=["invoices"],
         responses={(200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "The document as issued.")},
     )
-    def get(self, request: Request, invoice_id: str) -> Response:
+    def get(self, request: Request, invoice_id: str) -> HttpResponse:
         """The stored bytes, the same at every call. To a program it counts as exported: then no void any more."""
         return pdf_answer(self, invoice_of(invoice_id, self.visible_to))
 

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 
 from django.db.models import Prefetch, QuerySet
+from django.http import HttpResponse
 from django.utils.http import content_disposition_header
-from rest_framework.response import Response
 
 from billing.core.lifecycles import CreditNoteStatus, InvoiceStatus
 from billing.invoices import services
 from billing.invoices.models import CreditNote, CreditNoteLine, DocumentFormat, Invoice
 from billing.invoices.selectors import invoices_visible_to, with_parts
-from billing.invoices.services.disclosing import note_exported, note_shown
 from billing.platform.actors import ActorKind
 from billing.platform.api.views import ApiView
 from billing.platform.clock import now
@@ -46,15 +45,15 @@ def credit_note_of(credit_note_id: str, visible_to: int | None) -> CreditNote:
 def note_seen(view: ApiView, documents: Iterable[Invoice | CreditNote]) -> None:
     """What a customer's own key has read counts as shown to the customer, and can no longer be voided."""
     if view.visible_to is not None:
-        note_shown(documents=documents, at=now())
+        services.note_shown(documents=documents, at=now())
 
 
-def pdf_answer(view: ApiView, document: Invoice | CreditNote) -> Response:
+def pdf_answer(view: ApiView, document: Invoice | CreditNote) -> HttpResponse:
     """The stored PDF. In a customer's hands it counts as shown, in a program's as exported; staff may look."""
     content = services.render_document(document=document, format=DocumentFormat.PDF)
     note_seen(view, [document])
     if view.visible_to is None and view.actor.kind == ActorKind.API_KEY:
-        note_exported(document=document, at=now())
+        services.note_exported(document=document, at=now())
     disposition = content_disposition_header(as_attachment=False, filename=f"{document.number}.pdf")
     headers = {"Content-Disposition": str(disposition)}
-    return Response(content, content_type="application/pdf", headers=headers)
+    return HttpResponse(content, content_type="application/pdf", headers=headers)

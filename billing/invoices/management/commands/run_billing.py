@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.approvals.services import ApprovalRequired
 from billing.core.money import format_major
 from billing.invoices import services
 from billing.invoices.models import BillRun, BillRunCustomerStatus
@@ -74,12 +75,16 @@ class Command(BillingCommand):
         )
 
     def look_ahead(self, as_of: datetime, customer: Customer | None) -> int:
-        """Do all of it and roll it back."""
+        """Do all of it, short of what somebody has to approve first, and roll it back."""
         with transaction.atomic():
             run = services.start_bill_run(
                 as_of=as_of, customer=customer, may_look_ahead=True, actor=ACTOR, at=now()
             )
-            parked = self.show([services.perform_bill_run(run=run, actor=ACTOR, at=now())], dry_run=True)
+            try:
+                run = services.perform_bill_run(run=run, actor=ACTOR, at=now())
+            except ApprovalRequired:
+                run.refresh_from_db()
+            parked = self.show([run], dry_run=True)
             transaction.set_rollback(True)
         return parked
 
