@@ -22,7 +22,7 @@ MANAGER = (
     "customers.change_testclock",
 )  # fmt: skip
 SUPPORT = (
-    "customers.view_customer", "customers.view_contact", "customers.view_customertaxid", "catalog.view_plan",
+    "customers.view_legalentity", "customers.view_customer", "customers.view_contact", "customers.view_customertaxid", "catalog.view_plan",
     "catalog.view_planversion", "catalog.view_price", "catalog.view_product", "catalog.view_meter",
     "subscriptions.view_subscription", "subscriptions.view_subscriptionitem", "usage.view_usageevent",
     "usage.view_usagerollup", "usage.view_usageimport", "invoices.view_invoice", "invoices.view_invoiceline",
