@@ -14,11 +14,9 @@ class PaymentAdmin(ReadOnlyAdmin):
     """The list of payments."""
 
     list_display = [
-        "public_id",
-        "received_on",
+        "received",
         "customer_link",
-        "kind",
-        "method",
+        "how",
         "invoice_link",
         "amount_figure",
         "unapplied_figure",
@@ -31,6 +29,14 @@ class PaymentAdmin(ReadOnlyAdmin):
     empty_state = (
         "No payment yet. Record one on an invoice's or a customer's page; cards are charged automatically."
     )
+
+    @admin.display(description="Received on", ordering="received_on")
+    def received(self, row: Any) -> str:
+        return str(row.received_on) if row.received_on else "Not received"
+
+    @admin.display(description="How")
+    def how(self, row: Any) -> str:
+        return str(row.method or row.get_kind_display())
 
     @admin.display(description="Customer", ordering="customer__name")
     def customer_link(self, row: Any) -> SafeString:
