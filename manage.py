@@ -6,6 +6,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from valueverse.doctor.findings import EXIT_FINDINGS, as_json, as_text, configuration_problems
 from valueverse.embedded.process import EmbeddedServerError
@@ -15,6 +16,9 @@ from valueverse.settings.env import ConfigurationError
 STARTS_NOTHING = frozenset(
     {"doctor", "servers", "describe_settings", "help", "version", "--help", "--version", "-h"}
 )
+
+
+EXIT_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def main() -> None:
@@ -33,6 +37,9 @@ def main() -> None:
         sys.exit(EXIT_FINDINGS)
     except (ImproperlyConfigured, EmbeddedServerError) as error:
         sys.exit(str(error))
+    except OperationalError as error:
+        print(f"The database cannot be reached or gave up: {str(error).strip()}", file=sys.stderr)
+        sys.exit(EXIT_TRY_AGAIN)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,17 @@ from django.db.models import F, Q, QuerySet
 
 from billing.core.tax import TaxParty
 from billing.platform.clock import now
-from customers.models import Contact, Customer, LegalEntity, MailRole, TaxRegistration, TestClock
+from customers.models import (
+    Contact,
+    Customer,
+    LegalEntity,
+    MailRole,
+    PortalLink,
+    PortalMembership,
+    TaxRegistration,
+    TestClock,
+    User,
+)
 
 
 def now_for(customer: Customer) -> datetime:
@@ -80,3 +90,23 @@ def customer_tax_party(customer: Customer) -> TaxParty:
     """The buyer as tax rules see it: its country, and its VAT number there."""
     tax_id = customer.tax_ids.filter(country=customer.country).first()
     return TaxParty(country=customer.country, vat_number=tax_id.vat_number if tax_id else None)
+
+
+def portal_memberships(user: User) -> QuerySet[PortalMembership]:
+    """Whose portals a person may open, oldest membership first."""
+    return (
+        PortalMembership.objects.select_related(
+            "customer__legal_entity", "customer__test_clock", "customer__payer"
+        )
+        .filter(user=user)
+        .order_by("pk")
+    )
+
+
+def live_portal_link(*, token_hash: str, kind: str, at: datetime) -> PortalLink | None:
+    """The link with this token's hash, if it was not used and has not run out."""
+    return (
+        PortalLink.objects.select_related("customer__legal_entity", "user")
+        .filter(token_hash=token_hash, kind=kind, used_at=None, expires_at__gt=at)
+        .first()
+    )

@@ -6,6 +6,7 @@ from django.db.models import F, QuerySet, Sum
 
 from billing.core.lifecycles import InvoiceStatus, RefundStatus
 from billing.invoices.models import Invoice
+from billing.ledger.selectors import accounting_day
 from customers.models import CollectionMethod, Customer, LegalEntity
 from customers.selectors import has_come
 from payments.models import (
@@ -22,8 +23,16 @@ REFUND_CHECK_DELAY = timedelta(minutes=5)
 
 
 def payments_visible_to(*, customer_id: int | None) -> QuerySet[Payment]:
-    """All payments, or those of one customer, newest first."""
-    payments = Payment.objects.select_related("customer", "invoice", "method", "legal_entity").order_by("-id")
+    """All payments, or those of one customer, newest first.
+
+    accounting_on: the day their receipt is booked; later than received_on if that month was closed already.
+    """
+    booked_on = accounting_day(source_type="payment", purpose="succeed")
+    payments = (
+        Payment.objects.select_related("customer", "invoice", "method", "legal_entity")
+        .annotate(accounting_on=booked_on)
+        .order_by("-id")
+    )
     return payments if customer_id is None else payments.filter(customer_id=customer_id)
 
 

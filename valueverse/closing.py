@@ -25,13 +25,6 @@ class MonthNotOver(BillingError):
     kind = Kind.CONFLICT
 
 
-def month_of(text: str) -> date:
-    """The first day of a month written as 2023-11. Raises ValueError."""
-    if len(text) != len("2023-11"):
-        raise ValueError(f"'{text}' is not a month such as 2023-11")
-    return date.fromisoformat(f"{text}-01")
-
-
 def next_month(month_on: date) -> date:
     """The first day of the month after the one that starts on `month_on`."""
     return (month_on + timedelta(days=32)).replace(day=1)

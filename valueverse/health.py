@@ -1,7 +1,7 @@
 """Is this process alive, started, ready, and how are the parts it needs?
 
 /health/live     touches nothing: a database outage must not make an orchestrator restart the process
-/health/startup  migrations applied
+/health/startup  migrations applied, answered within a second
 /health/ready    database and Redis (cache and broker) answer within a second; 503 while the process is draining
 /health          all of it in JSON; the details only for operators
 """
@@ -35,6 +35,7 @@ _probes = ThreadPoolExecutor(
     max_workers=8, thread_name_prefix="health"
 )  # a probe that hangs holds no request up
 _migrations_applied = False
+_asking: "Future[bool] | None" = None  # one at a time: a database that hangs would use up the threads
 
 
 def database_answers(parameters: dict[str, Any]) -> None:
@@ -57,6 +58,14 @@ def missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _all_migrations_applied() -> bool:
+    """Asked in a thread of its own, so its connection is closed again."""
+    try:
+        return not missing_migrations()
+    finally:
+        connection.close()
 
 
 def components() -> dict[str, dict[str, Any]]:
@@ -85,10 +94,12 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def startup(request: HttpRequest) -> JsonResponse:
-    global _migrations_applied  # noqa: PLW0603  (once applied they stay so; the question costs a walk over all files)
+    global _migrations_applied, _asking  # noqa: PLW0603  (once applied they stay so; asking is a walk over all files)
     if not _migrations_applied:
         try:
-            _migrations_applied = not missing_migrations()
+            if _asking is None or _asking.done():
+                _asking = _probes.submit(_all_migrations_applied)
+            _migrations_applied = _asking.result(timeout=BUDGET_SECONDS)
         except Exception:  # noqa: BLE001  (whatever it is, the process is not ready to start its work)
             _migrations_applied = False
     return _answer({"status": "ok" if _migrations_applied else "starting"}, healthy=_migrations_applied)

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 from valueverse import errors, health, metrics
+from valueverse.portal.views.signing_in import start
 
 handler400 = errors.bad_request
 handler403 = errors.permission_denied
@@ -12,9 +12,10 @@ handler404 = errors.not_found
 handler500 = errors.server_error
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("", start, name="home"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("valueverse.api_urls")),
+    path("portal/", include("valueverse.portal.urls")),
     path("health", health.overview, name="health"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),

@@ -16,14 +16,6 @@ def meters() -> QuerySet[Meter]:
     return Meter.objects.all()
 
 
-def meters_by_event_type() -> Mapping[str, tuple[Meter, ...]]:
-    """For each type of usage event the meters that read it; a type that is missing is read by none."""
-    found: dict[str, tuple[Meter, ...]] = {}
-    for meter in Meter.objects.order_by("pk"):
-        found[meter.event_type] = (*found.get(meter.event_type, ()), meter)
-    return found
-
-
 def products() -> QuerySet[Product]:
     """All products."""
     return Product.objects.all()
@@ -60,26 +52,12 @@ def price_model(price: Price) -> PriceModel:
     return parse_price(price.model, price.definition)
 
 
-def price_models(plan_version: PlanVersion) -> tuple[tuple[Price, PriceModel], ...]:
-    """The prices of a version in the order of the invoice, each with its model."""
-    ordered = plan_version.prices.select_related("meter").order_by("position")
-    return tuple((price, price_model(price)) for price in ordered)
-
-
 def tax_rates() -> QuerySet[TaxRate]:
     """All tax rates, past and future ones too."""
     return TaxRate.objects.all()
 
 
-def tax_rate_in_force(*, country: str, category: TaxCategory, on: date) -> TaxRate | None:
-    """The rate of a country in a category on a day; None if none is known."""
-    return _in_force(on).filter(country=country, category=category.value).first()
-
-
 def standard_rates(*, on: date) -> Mapping[str, Decimal]:
     """Percent of the standard rate (category S) per country on a day, for `billing.core.tax.determine`."""
-    return dict(_in_force(on).filter(category=TaxCategory.S.value).values_list("country", "percent"))
-
-
-def _in_force(on: date) -> QuerySet[TaxRate]:
-    return TaxRate.objects.filter(Q(valid_to=None) | Q(valid_to__gt=on), valid_from__lte=on)
+    in_force = TaxRate.objects.filter(Q(valid_to=None) | Q(valid_to__gt=on), valid_from__lte=on)
+    return dict(in_force.filter(category=TaxCategory.S.value).values_list("country", "percent"))

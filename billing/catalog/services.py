@@ -196,10 +196,7 @@ def add_price(*, plan_version: PlanVersion, price: PriceInput, actor: Actor, at:
     try:
         model = parse_price(price.model, price.definition)
     except InvalidPrice as error:
-        error.fields = {
-            name if name in ("model", "definition") else f"definition.{name}": texts
-            for name, texts in error.fields.items()
-        }
+        error.rename_fields(lambda name: name if name in ("model", "definition") else f"definition.{name}")
         raise
     if isinstance(model, Flat):
         _require_fee(model, price, version.currency)
@@ -309,7 +306,7 @@ def _require_fee(model: Flat, price: PriceInput, currency: str) -> None:
         raise InvalidInput("A flat price has no quantity: leave the meter out.", field="meter")
     places = exponent(currency)
     if -int(model.amount.as_tuple().exponent) > places and model.amount != round(model.amount, places):
-        raise InvalidPrice(f"{currency} has {places} decimals.", field="definition.amount")
+        raise InvalidPrice(f"has more than the {places} decimals of {currency}", field="definition.amount")
 
 
 def _require_free_code(model: type[Model], code: str) -> None:

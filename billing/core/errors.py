@@ -4,6 +4,7 @@ A face (API, admin, command) looks only at `kind`, `code`, `message` and `fields
 Errors of the apps are declared beside the service that raises them; the ones of the core are here.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 
@@ -47,6 +48,10 @@ class BillingError(Exception):
             self.fields.setdefault(field, []).append(message)
         self.details: dict[str, str | int] = details
 
+    def rename_fields(self, rename: Callable[[str], str]) -> None:
+        """Name the wrong inputs as an outer caller knows them: `code` becomes `prices[0].code`."""
+        self.fields = {rename(name): texts for name, texts in self.fields.items()}
+
 
 class InvalidInput(BillingError):
     """An argument is malformed or outside its range."""
@@ -73,9 +78,24 @@ class InvalidPeriod(BillingError):
 
 
 class InvalidPrice(BillingError):
-    """A price definition that cannot be rated; `fields` names the place, e.g. `tiers[1].up_to`."""
+    """A price definition that cannot be rated; `fields` names the place, e.g. `tiers[1].up_to`.
+
+    It is told what goes on from the field's name, and its message is the whole sentence:
+
+    >>> error = InvalidPrice("is missing", field="tiers[1].up_to")
+    >>> error.message, error.fields
+    ('tiers[1].up_to is missing.', {'tiers[1].up_to': ['is missing']})
+    """
 
     code = "invalid_price"
+
+    def __init__(self, says: str, *, field: str) -> None:
+        super().__init__(f"{field} {says}.", fields={field: [says]})
+
+    def rename_fields(self, rename: Callable[[str], str]) -> None:
+        super().rename_fields(rename)
+        self.message = " ".join(f"{name} {says}." for name, texts in self.fields.items() for says in texts)
+        self.args = (self.message,)
 
 
 class InvalidTransition(BillingError):

@@ -83,3 +83,11 @@ class EventName(StrEnum):
     PRICE_CREATED = "price.created"
 
     USER_CREATED = "user.created"
+
+    PORTAL_INVITATION_CREATED = "portal_invitation.created"
+    PORTAL_INVITATION_ACCEPTED = "portal_invitation.accepted"
+
+    PORTAL_MEMBERSHIP_GRANTED = "portal_membership.granted"
+
+    SIGN_IN_LINK_CREATED = "sign_in_link.created"
+    SIGN_IN_LINK_USED = "sign_in_link.used"

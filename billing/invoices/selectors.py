@@ -2,17 +2,15 @@
 
 from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Prefetch, QuerySet
 
 from billing.core.billing_moments import billing_moment
 from billing.core.invoice import InvoiceInput, InvoiceResult, calculate
-from billing.core.lifecycles import InvoiceStatus
 from billing.core.tax import TaxTreatment
 from billing.invoices.charges import due_charges, tax_treatment
 from billing.invoices.models import CreditNote, DocumentFormat, Invoice, InvoiceLine, StoredDocument
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.selectors import terms_of
-from customers.models import LegalEntity
 
 
 def invoices_visible_to(*, customer_id: int | None) -> QuerySet[Invoice]:
@@ -33,17 +31,6 @@ def stored_document(
 ) -> StoredDocument | None:
     """The stored rendering of a document, or None while it has not been rendered."""
     return document.stored_documents.filter(format=format).first()
-
-
-def open_receivables_minor(*, legal_entity: LegalEntity) -> int:
-    """What is open of all finalized invoices: the receivable account's control. Minor units."""
-    sums = Invoice.objects.filter(legal_entity=legal_entity, status=InvoiceStatus.FINALIZED).aggregate(
-        total=Sum("total_minor"),
-        allocated=Sum("allocated_minor"),
-        offset=Sum("offset_minor"),
-        written_off=Sum("written_off_minor"),
-    )
-    return int((sums["total"] or 0) - sum(sums[name] or 0 for name in ("allocated", "offset", "written_off")))
 
 
 def preview_invoice(

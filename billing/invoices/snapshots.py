@@ -42,7 +42,7 @@ def invoice_snapshot(invoice: Invoice, *, number: str, issued_on: date, due_on: 
         buyer=_buyer(customer),
         period_start_on=min((line.service_start_on for line in lines), default=None),
         period_last_on=max((line.service_last_on for line in lines), default=None),
-        lines=tuple(_line(line, line.public_id) for line in lines),
+        lines=tuple(_line(line, line.public_id, line.meter_code) for line in lines),
         taxes=_taxes(invoice.taxes.all()),
         subtotal_minor=invoice.subtotal_minor,
         tax_minor=invoice.tax_minor,
@@ -82,7 +82,7 @@ def credit_note_snapshot(credit_note: CreditNote, *, number: str, issued_on: dat
         buyer=_buyer(customer),
         period_start_on=min((line.service_start_on for line in lines), default=None),
         period_last_on=max((line.service_last_on for line in lines), default=None),
-        lines=tuple(_line(line, line.public_id) for line in lines),
+        lines=tuple(_line(line, line.public_id, line.invoice_line.meter_code) for line in lines),
         taxes=_taxes(credit_note.taxes.all()),
         subtotal_minor=credit_note.subtotal_minor,
         tax_minor=credit_note.tax_minor,
@@ -153,7 +153,7 @@ def _bank_account(entity: LegalEntity) -> BankAccount | None:
     )
 
 
-def _line(line: DocumentLine, line_id: str) -> Line:
+def _line(line: DocumentLine, line_id: str, meter_code: str) -> Line:
     proration = proration_of(line.working)
     return Line(
         id=line_id,
@@ -169,7 +169,7 @@ def _line(line: DocumentLine, line_id: str) -> Line:
         net_minor=line.amount_minor,
         tax_category=line.tax_category,
         tax_percent=line.tax_percent,
-        meter=line.code if line.kind != "recurring" else "",
+        meter=meter_code,
         prorated_days=proration[0] if proration else None,
         prorated_of_days=proration[1] if proration else None,
         steps=steps_of(line.working),

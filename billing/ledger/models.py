@@ -101,6 +101,11 @@ class JournalEntry(ActorColumns):
     purpose = models.CharField(
         max_length=40, help_text="What is posted of it, for example issue or recognize 2023-11."
     )
+    reference = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Number of the document, or the reference of the payment, for people.",
+    )
     reverses = models.OneToOneField(
         "self",
         on_delete=models.PROTECT,

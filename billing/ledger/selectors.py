@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import F, Max, Q, QuerySet, Sum
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 
 from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
@@ -18,6 +18,9 @@ JOURNAL_COLUMNS = (
     "source_type",
     "source_id",
     "purpose",
+    "reference",
+    "is_late",
+    "posted_at",
     "gl_code",
     "role",
     "account",
@@ -28,12 +31,18 @@ JOURNAL_COLUMNS = (
     "accounting_amount",
     "exchange_rate",
     "customer",
+    "customer_name",
     "line",
     "product",
     "service_start_on",
     "service_end_on",
     "tax_rate",
 )
+
+
+def plain_cell(text: str) -> str:
+    """Text that a spreadsheet shows and never runs: a leading = + - @ tab or return is taken as text (CWE-1236)."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +77,6 @@ def balance_minor(
     return int(postings.aggregate(balance=Sum("accounting_amount_minor"))["balance"] or 0)
 
 
-def period_of(*, legal_entity: LegalEntity, on: date) -> AccountingPeriod | None:
-    """The accounting period in which a day lies, if it exists."""
-    return AccountingPeriod.objects.filter(legal_entity=legal_entity, start_on__lte=on, end_on__gt=on).first()
-
-
 def closed_months(*, legal_entity: LegalEntity) -> set[date]:
     """First days of the months that are closed for good."""
     closed = AccountingPeriod.objects.filter(legal_entity=legal_entity, status=PeriodStatus.CLOSED)
@@ -86,11 +90,12 @@ def closed_until(*, legal_entity: LegalEntity) -> date | None:
     return last
 
 
-def entries_of(*, source_id: str) -> list[JournalEntry]:
-    """The entries of one fact, oldest first."""
-    return list(
-        JournalEntry.objects.filter(source_id=source_id).order_by("pk").prefetch_related("postings__account")
+def accounting_day(*, source_type: str, purpose: str) -> Subquery:
+    """For a query over facts of one kind: the day their entry of a purpose is dated, null while there is none."""
+    entries = JournalEntry.objects.filter(
+        source_type=source_type, source_id=OuterRef("public_id"), purpose=purpose
     )
+    return Subquery(entries.values("accounting_on")[:1])
 
 
 def entries_about(*, source_ids: Sequence[str]) -> list[JournalEntry]:
@@ -131,6 +136,9 @@ def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> 
             entry.source_type,
             entry.source_id,
             entry.purpose,
+            plain_cell(entry.reference),
+            "late" if entry.is_late else "",
+            entry.posted_at.isoformat(timespec="seconds"),
             account.gl_code,
             account.role,
             ROLE_NAMES[Role(account.role)],
@@ -141,6 +149,7 @@ def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> 
             format_major(posting.accounting_amount_minor, entry.accounting_currency),
             f"{entry.exchange_rate.normalize():f}",
             posting.customer.public_id if posting.customer else "",
+            plain_cell(posting.customer.name) if posting.customer else "",
             posting.line_id,
             posting.product_code,
             posting.service_start_on.isoformat() if posting.service_start_on else "",

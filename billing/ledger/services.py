@@ -94,6 +94,7 @@ def post_entry(
     source_type: str,
     source_id: str,
     actor: Actor,
+    reference: str = "",
     is_late: bool = False,
     reverses: JournalEntry | None = None,
 ) -> JournalEntry:
@@ -121,6 +122,7 @@ def post_entry(
         currency=currency,
         accounting_currency=legal_entity.accounting_currency,
         reverses=reverses,
+        reference=reference,
         is_late=is_late,
         posted_at=now(),
         actor_kind=actor.kind.value,
@@ -165,6 +167,7 @@ def reverse_entry(
         source_type=source_type,
         source_id=source_id,
         actor=actor,
+        reference=entry.reference,
         is_late=is_late,
         reverses=entry,
     )

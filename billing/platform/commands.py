@@ -1,6 +1,7 @@
 """The base of every command: one way to report, one table of exit codes."""
 
 import json
+import re
 import signal
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ from django.db import ProgrammingError
 
 from billing.core.errors import BillingError, Kind
 
+_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
+
 UNDEFINED_TABLE = "42P01"
 """SQLSTATE of a table that does not exist."""
 
@@ -30,6 +33,12 @@ class ExitCode(IntEnum):
     TRY_AGAIN = 75
 
 
+_EXIT_CODES = {
+    Kind.NOT_FOUND: ExitCode.USAGE,
+    Kind.UNAVAILABLE: ExitCode.TRY_AGAIN,
+}
+
+
 class Refused(CommandError):
     """A typed error as a command shows it: one line on standard error, and an exit code."""
 
@@ -37,7 +46,7 @@ class Refused(CommandError):
         told = ((name, " ".join(texts)) for name, texts in error.fields.items())
         fields = "; ".join(name if text == error.message else f"{name}: {text}" for name, text in told)
         detail = f" ({fields})" if fields else ""
-        code = ExitCode.TRY_AGAIN if error.kind == Kind.UNAVAILABLE else ExitCode.FAILED
+        code = _EXIT_CODES.get(error.kind, ExitCode.FAILED)
         super().__init__(f"{error.message}{detail} [{error.code}]", returncode=int(code))
         self.error = error
 
@@ -69,6 +78,21 @@ class BillingCommand(BaseCommand):
     def note(self, text: str) -> None:
         """Say something on standard error: progress, warnings."""
         self.stderr.write(text)
+
+
+def day(text: str) -> date:
+    """The argparse type of a day, e.g. 2023-11-30."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"'{text}' is not a day such as 2023-11-30") from error
+
+
+def month(text: str) -> date:
+    """The argparse type of a month, e.g. 2023-11: its first day."""
+    if not _MONTH.fullmatch(text):
+        raise ArgumentTypeError(f"'{text}' is not a month such as 2023-11")
+    return date.fromisoformat(f"{text}-01")
 
 
 def instant(text: str) -> datetime:

@@ -9,6 +9,12 @@ from prometheus_client.registry import Collector
 USAGE_EVENTS = Counter("vv_usage_events_total", "Usage events received, by what became of them.", ["verdict"])
 INVOICES_FINALIZED = Counter("vv_invoices_finalized_total", "Invoices that were given a number.")
 PAYMENTS = Counter("vv_payments_total", "Payment attempts, by how they ended.", ["result"])
+for _verdict in ("accepted", "duplicate", "conflict", "rejected"):
+    USAGE_EVENTS.labels(
+        verdict=_verdict
+    )  # from the start at 0, so that ratios and alerts have something to read
+for _result in ("succeeded", "failed", "processing", "unknown"):
+    PAYMENTS.labels(result=_result)
 RUN_DURATION = Histogram(
     "vv_run_duration_seconds",
     "How long a run took from start to end.",

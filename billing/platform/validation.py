@@ -102,7 +102,7 @@ def within(prefix: str) -> Iterator[None]:
     try:
         yield
     except BillingError as error:
-        error.fields = {f"{prefix}{name}": texts for name, texts in error.fields.items()}
+        error.rename_fields(lambda name: f"{prefix}{name}")
         raise
 
 

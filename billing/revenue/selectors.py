@@ -35,9 +35,3 @@ def accrued_minor(*, item_id: int, start_at: datetime, through_month_on: date | 
     if through_month_on is not None:
         accruals = accruals.filter(month_on__lte=through_month_on)
     return int(accruals.aggregate(total=Sum("amount_minor"))["total"] or 0)
-
-
-def total_accrued_minor(*, legal_entity: LegalEntity) -> int:
-    """All usage that ever became revenue by accrual, in minor units."""
-    accruals = UsageAccrual.objects.filter(legal_entity=legal_entity)
-    return int(accruals.aggregate(total=Sum("amount_minor"))["total"] or 0)

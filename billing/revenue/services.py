@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from billing.activity import services as activity
 from billing.core.billing_moments import service_period
+from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
 from billing.core.periods import Period
 from billing.core.postings import accrue_usage, recognize_fee
@@ -29,6 +30,13 @@ CHUNK = 100
 
 ZONES_APART_MAX = timedelta(days=1)
 """More than any two time zones differ: by this much a month is searched wider than its own days."""
+
+
+class DayNotOver(BillingError):
+    """Revenue follows delivery: the last day to recognize has to be over."""
+
+    code = "day_not_over"
+    kind = Kind.CONFLICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +217,11 @@ def recognize_revenue(
     """Release every fee slice delivered by the end of `as_of`, and accrue the usage of every month that ends by then.
 
     Runs in small transactions and may be repeated: a slice is released once, and usage is accrued up to what it
-    costs, so that a second run finds nothing left. Raises PeriodClosed only if no open period follows.
+    costs, so that a second run finds nothing left. `as_of` is over in the seller's zone at `at`: what is not delivered
+    is not revenue. Raises DayNotOver, and PeriodClosed if no open period follows.
     """
+    if as_of >= at.astimezone(ZoneInfo(legal_entity.time_zone)).date():
+        raise DayNotOver(f"{as_of} is not over for {legal_entity}; recognize a day that is.", field="as_of")
     released = [
         amount
         for chunk in _chunks(_slice_ids(legal_entity, as_of, customer))

@@ -6,6 +6,7 @@ from customers.api.views.legal_entities import (
     AdvanceTestClock,
     LegalEntityDetail,
     LegalEntityList,
+    TaxRegistrationList,
     TestClockDetail,
     TestClockList,
 )
@@ -19,6 +20,9 @@ urlpatterns = [
     *endpoint("customers/<str:customer_id>", CustomerDetail, "customer"),
     *endpoint("legal-entities", LegalEntityList, "legal-entities"),
     *endpoint("legal-entities/<str:legal_entity_id>", LegalEntityDetail, "legal-entity"),
+    *endpoint(
+        "legal-entities/<str:legal_entity_id>/tax-registrations", TaxRegistrationList, "tax-registrations"
+    ),
     *endpoint("test-clocks", TestClockList, "test-clocks"),
     *endpoint("test-clocks/<str:test_clock_id>", TestClockDetail, "test-clock"),
     *endpoint("test-clocks/<str:test_clock_id>/advance", AdvanceTestClock, "test-clock-advance"),

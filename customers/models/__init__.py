@@ -8,6 +8,7 @@ from customers.models.legal_entities import (
     NumberSeries,
     TaxRegistration,
 )
+from customers.models.portal import PortalLink, PortalLinkKind, PortalMembership, PortalRole
 from customers.models.test_clocks import TestClock
 from customers.models.users import ApiKey, User
 
@@ -22,6 +23,10 @@ __all__ = [
     "MailRole",
     "NumberCounter",
     "NumberSeries",
+    "PortalLink",
+    "PortalLinkKind",
+    "PortalMembership",
+    "PortalRole",
     "TaxRegistration",
     "TestClock",
     "User",

@@ -1,9 +1,10 @@
-"""Making legal entities, with their number series and tax registrations."""
+"""Making and changing legal entities, with their number series and tax registrations."""
 
 import re
 import string
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from stdnum import bic as bic_number
@@ -44,6 +45,23 @@ class TaxRegistrationOverlaps(BillingError):
     kind = Kind.CONFLICT
 
 
+class LegalEntityChanges(TypedDict, total=False):
+    """What may change about a legal entity; what is left out stays. An address and a bank account change as a whole."""
+
+    address: Address
+    registration: str
+    directors: str
+    email: str
+    phone: str
+    bank_account: BankAccount
+    logo_svg: str
+    accent_color: str
+
+
+_UNTOLD = frozenset({"directors", "email", "phone", "logo_svg"})
+"""What the audit trail names without its values: people, who may ask to be erased, and drawings."""
+
+
 @transaction.atomic
 def create_legal_entity(
     *,
@@ -74,15 +92,9 @@ def create_legal_entity(
     Raises InvalidInput naming the field (`address.country`, `tax_registrations[0].vat_number`,
     `number_series.invoice`), LegalEntityNameTaken, TaxRegistrationOverlaps.
     """
-    account = bank_account or BankAccount()
     entity = LegalEntity(
         name=name,
         legal_name=legal_name,
-        line1=address.line1,
-        line2=address.line2,
-        postal_code=address.postal_code,
-        city=address.city,
-        region=address.region,
         country=require_country(address.country, field="address.country"),
         accounting_currency=require_currency(accounting_currency, field="accounting_currency"),
         time_zone=require_time_zone(time_zone),
@@ -90,10 +102,6 @@ def create_legal_entity(
         directors=directors,
         email=email,
         phone=phone,
-        bank_holder=account.holder,
-        bank_name=account.name,
-        iban=_clean_iban(account.iban),
-        bic=_clean_bic(account.bic),
         fiscal_year_start_month=fiscal_year_start_month,
         retention_years=retention_years,
         logo_svg=require_logo(logo_svg) if logo_svg else "",
@@ -101,6 +109,8 @@ def create_legal_entity(
         is_test=is_test,
         created_at=at,
     )
+    _put_address(entity, address)
+    _put_bank_account(entity, bank_account or BankAccount())
     require_fields(entity, names=ADDRESS_FIELDS | BANK_FIELDS)
     _require_ranges(entity)
     if LegalEntity.objects.filter(name=name).exists():
@@ -118,6 +128,49 @@ def create_legal_entity(
         at=at,
         data={"name": name, "accounting_currency": accounting_currency, "is_test": is_test},
     )
+    return entity
+
+
+@transaction.atomic
+def update_legal_entity(
+    *, legal_entity: LegalEntity, actor: Actor, at: datetime, **changes: Unpack[LegalEntityChanges]
+) -> LegalEntity:
+    """Change what documents issued from now on say about their seller; issued ones stay as they are.
+
+    Country, currency of the books, time zone and whether it is for tests never change. Idempotent: nothing new changes
+    nothing. Locks the legal entity. Emits legal_entity.updated. Raises InvalidInput naming the field.
+    """
+    entity = LegalEntity.objects.select_for_update(no_key=True).get(pk=legal_entity.pk)
+    before = _shown(entity)
+    for name, value in changes.items():
+        if isinstance(value, Address):
+            if value.country != entity.country:
+                raise InvalidInput("A legal entity stays in its country.", field="address.country")
+            _put_address(entity, value)
+        elif isinstance(value, BankAccount):
+            _put_bank_account(entity, value)
+        else:
+            setattr(entity, name, value)
+    if entity.logo_svg != before["logo_svg"] and entity.logo_svg:
+        require_logo(entity.logo_svg)
+    require_fields(entity, names=ADDRESS_FIELDS | BANK_FIELDS)
+    _require_ranges(entity)
+    after = _shown(entity)
+    changed = {
+        name: "changed" if name in _UNTOLD else [before[name], after[name]]
+        for name in before
+        if before[name] != after[name]
+    }
+    if changed:
+        entity.save()
+        activity.record(
+            name=EventName.LEGAL_ENTITY_UPDATED,
+            object_kind="legal_entity",
+            object_id=entity.public_id,
+            actor=actor,
+            at=at,
+            data={"changed": changed},
+        )
     return entity
 
 
@@ -141,6 +194,30 @@ def add_tax_registration(
         data={"tax_registration": {"country": added.country, "valid_from": added.valid_from.isoformat()}},
     )
     return added
+
+
+def _put_address(entity: LegalEntity, address: Address) -> None:
+    for part in ADDRESS_FIELDS:
+        setattr(entity, part, getattr(address, part))
+
+
+def _put_bank_account(entity: LegalEntity, account: BankAccount) -> None:
+    entity.bank_holder, entity.bank_name = account.holder, account.name
+    entity.iban, entity.bic = _clean_iban(account.iban), _clean_bic(account.bic)
+
+
+def _shown(entity: LegalEntity) -> dict[str, Any]:
+    """What may change of the entity, as the audit trail compares it."""
+    return {
+        "address": [getattr(entity, part) for part in ADDRESS_FIELDS],
+        "registration": entity.registration,
+        "directors": entity.directors,
+        "email": entity.email,
+        "phone": entity.phone,
+        "bank_account": [getattr(entity, part) for part in BANK_FIELDS],
+        "logo_svg": entity.logo_svg,
+        "accent_color": entity.accent_color,
+    }
 
 
 def _add_registration(entity: LegalEntity, given: TaxRegistrationInput) -> TaxRegistration:

@@ -102,6 +102,10 @@ class PaymentOutput(Output):
     failure_message = TextField()
     reference = TextField()
     received_on = serializers.DateField(allow_null=True)
+    accounting_on = serializers.DateField(
+        allow_null=True,
+        help_text="Day it counts in the books: later than received_on if that month was closed.",
+    )
     initiated_at = InstantField()
     finished_at = InstantField(allow_null=True)
 

@@ -68,6 +68,9 @@ class Gateway(Protocol):
 
     code: str
 
+    def check_method(self, method_ref: str) -> None:
+        """See that the gateway knows a method; it moves no money. Raises MethodUnknown, GatewayUnanswered."""
+
     def charge(self, request: ChargeRequest) -> GatewayResult:
         """Take the money. Raises GatewayUnanswered, MethodUnknown."""
 

@@ -48,12 +48,13 @@ class TestGateway:
     code = "test"
     __test__ = False  # pytest: not a test class
 
+    def check_method(self, method_ref: str) -> None:
+        """Whether the reference begins with a behavior that there is."""
+        _method(method_ref)
+
     def charge(self, request: ChargeRequest) -> GatewayResult:
         """Take no money, as the method's reference says: succeed, decline, or succeed and give no answer once."""
-        try:
-            method = TestMethod(request.method_ref.partition(":")[0])
-        except ValueError:
-            raise MethodUnknown(f"The test gateway has no method '{request.method_ref}'.") from None
+        method = _method(request.method_ref)
         with _ledger() as ledger:
             known = _find(ledger, request.idempotency_key)
             if known is not None:
@@ -84,6 +85,15 @@ class TestGateway:
             result = _find(ledger, request.idempotency_key)
         assert result is not None
         return result
+
+
+def _method(method_ref: str) -> TestMethod:
+    try:
+        return TestMethod(method_ref.partition(":")[0])
+    except ValueError:
+        raise MethodUnknown(
+            f"The test gateway has no method '{method_ref}'; there is: {', '.join(TestMethod)}."
+        ) from None
 
 
 def ledger_path() -> Path:

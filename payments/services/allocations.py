@@ -86,6 +86,7 @@ def allocate_payment(
         accounting_on=accounting_on,
         source_type="allocation",
         source_id=made.public_id,
+        reference=invoice.number or "",
         actor=actor,
         is_late=is_late,
     )
@@ -126,6 +127,7 @@ def reverse_allocation(*, allocation_id: str, actor: Actor, at: datetime) -> Pay
         accounting_on=accounting_on,
         source_type="allocation",
         source_id=reversal.public_id,
+        reference=invoice.number or "",
         actor=actor,
         is_late=is_late,
     )

@@ -81,14 +81,14 @@ def collect_invoice(*, invoice_id: str, actor: Actor, at: datetime, request_key:
     gateway gave it: succeeded, failed, processing or unknown.
     Raises NotCollectable, InvoiceAlreadySettled, PaymentInProgress, NoPaymentMethod (and stops the schedule).
     """
-    begun = Payment.objects.filter(idempotency_key=_gateway_key(request_key)).first() if request_key else None
+    begun = Payment.objects.filter(idempotency_key=attempt_key(request_key)).first() if request_key else None
     if begun is not None:
         return check_payment(payment_id=begun.public_id, actor=actor, at=at)
     payment = _intend(invoice_id, request_key, actor, at)
     return _call(payment, actor, at)
 
 
-def _gateway_key(name: str) -> str:
+def attempt_key(name: str) -> str:
     """The key that a gateway knows an attempt by: a digest of the caller's key, or else of the payment's id."""
     return hashlib.sha256(name.encode()).hexdigest()
 
@@ -119,7 +119,7 @@ def _intend(invoice_id: str, request_key: str, actor: Actor, at: datetime) -> Pa
                 initiated_at=at,
                 check_at=at + CHECK_DELAYS[0],
             )
-            payment.idempotency_key = _gateway_key(request_key or payment.public_id)
+            payment.idempotency_key = attempt_key(request_key or payment.public_id)
             payment.save()
             schedule, _ = CollectionSchedule.objects.get_or_create(invoice=invoice)
             schedule.attempts, schedule.next_attempt_at = schedule.attempts + 1, None

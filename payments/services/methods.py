@@ -9,22 +9,35 @@ from billing.core.events import EventName
 from billing.platform.actors import Actor
 from customers.models import Customer
 from payments.gateways import gateway
+from payments.gateways.base import MethodUnknown
 from payments.models import CollectionSchedule, PaymentMethod
+from payments.services.card_numbers import refuse_card_number
 from payments.services.collecting import NO_METHOD
 
 
-@transaction.atomic
 def add_payment_method(
     *, customer: Customer, gateway_code: str, gateway_ref: str, label: str, actor: Actor, at: datetime
 ) -> PaymentMethod:
     """Store a method the gateway knows, and make it the customer's default.
 
-    Invoices whose collection stopped for want of a method are due again.
-
-    gateway_ref: the gateway's id of it; no card number is accepted. Locks the customer. Raises UnknownGateway.
-    Emits payment_method.created.
+    Invoices whose collection stopped for want of a method are due again. gateway_ref: the gateway's id of it; the
+    gateway is asked before anything is locked. Locks the customer. Emits payment_method.created.
+    Raises UnknownGateway, CardNumberRefused, MethodUnknown, GatewayUnanswered.
     """
-    gateway(gateway_code)
+    provider = gateway(gateway_code)
+    refuse_card_number(gateway_ref, field="gateway_ref")
+    refuse_card_number(label, field="label")
+    try:
+        provider.check_method(gateway_ref)
+    except MethodUnknown as error:
+        raise MethodUnknown(error.message, field="gateway_ref") from error
+    return _store(customer, gateway_code, gateway_ref, label, actor, at)
+
+
+@transaction.atomic
+def _store(
+    customer: Customer, gateway_code: str, gateway_ref: str, label: str, actor: Actor, at: datetime
+) -> PaymentMethod:
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
     PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
     method = PaymentMethod.objects.create(

@@ -41,6 +41,7 @@ def post_receipt(*, payment: Payment, actor: Actor) -> None:
         accounting_on=accounting_on,
         source_type="payment",
         source_id=payment.public_id,
+        reference=(payment.reference or payment.gateway_ref)[:60],
         actor=actor,
         is_late=is_late,
     )

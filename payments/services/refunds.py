@@ -198,6 +198,7 @@ def _book(made: Refund, payment: Payment, actor: Actor, at: datetime) -> None:
         accounting_on=accounting_on,
         source_type="refund",
         source_id=made.public_id,
+        reference=made.gateway_ref[:60],
         actor=actor,
         is_late=is_late,
     )

@@ -142,6 +142,72 @@ def test_wrong_field_is_named_and_nothing_is_made(
     assert not Activity.objects.filter(name="legal_entity.created").exists()
 
 
+def test_seller_without_a_vat_id_and_iban_is_completed(client: APIClient) -> None:
+    made = client.post(ADDRESS, body(tax_registrations=[], bank_account={}, logo_svg=SVG.format(""))).json()
+    address, holder = (
+        f"{ADDRESS}/{made['id']}",
+        {"holder": "ValueVerse GmbH", "iban": "DE89370400440532013000"},
+    )
+    moved = body()["address"] | {"line1": "Unter den Linden 2"}
+    changes = {"bank_account": holder, "address": moved, "directors": "Erika Muster", "logo_svg": ""}
+    changed = client.patch(address, changes)
+    assert changed.status_code == 200, changed.json()
+    assert changed.json()["bank_account"]["iban"] == "DE89370400440532013000"
+    assert changed.json()["address"]["line1"] == "Unter den Linden 2"
+    kept = ("name", "time_zone", "accounting_currency", "number_series", "is_test", "accent_color")
+    assert all(changed.json()[name] == made[name] for name in kept)
+    registration = {"country": "DE", "vat_number": "DE 136 695 976", "valid_from": "2020-01-01"}
+    added = client.post(f"{address}/tax-registrations", registration)
+    assert (added.status_code, added.json()["vat_number"]) == (201, "DE136695976")
+    assert client.get(address).json()["tax_registrations"] == [added.json()]
+    assert legal_entity_tax_party(LegalEntity.objects.get(), on=date(2023, 11, 1)).vat_number == "DE136695976"
+    told, _ = Activity.objects.filter(name="legal_entity.updated", object_id=made["id"]).order_by("pk")
+    assert told.data["changed"].keys() == {"bank_account", "address", "directors", "logo_svg"}
+    assert "Erika" not in str(told.data)
+
+
+def test_change_that_changes_nothing_is_not_recorded(client: APIClient) -> None:
+    made = client.post(ADDRESS, body()).json()
+    same = {"bank_account": body()["bank_account"], "address": body()["address"], "accent_color": "#1f4e79"}
+    for changes in ({}, same):
+        assert client.patch(f"{ADDRESS}/{made['id']}", changes).json() == made
+    assert not Activity.objects.filter(name="legal_entity.updated").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"is_test": False}, "is_test"),
+        ({"accounting_currency": "USD"}, "accounting_currency"),
+        ({"time_zone": "Europe/Vienna"}, "time_zone"),
+        ({"country": "AT"}, "country"),
+        ({"address": {"country": "AT", "city": "Wien"}}, "address.country"),
+        ({"bank_account": {"iban": "DE89370400440532013001"}}, "bank_account.iban"),
+        ({"accent_color": "red"}, "accent_color"),
+        ({"email": "nobody"}, "email"),
+        ({"logo_svg": SVG.format("<script>alert(1)</script>")}, "logo_svg"),
+    ],
+)
+def test_what_never_changes_or_is_wrong_leaves_the_seller_as_it_is(
+    client: APIClient, changes: dict[str, Any], field: str
+) -> None:
+    made = client.post(ADDRESS, body()).json()
+    refused = client.patch(f"{ADDRESS}/{made['id']}", {"phone": "030 1"} | changes)
+    assert_problem(refused, 400, "invalid_input", field=field)
+    assert client.get(f"{ADDRESS}/{made['id']}").json() == made
+
+
+def test_second_registration_over_the_api_does_not_overlap(client: APIClient) -> None:
+    made = client.post(ADDRESS, body()).json()
+    address = f"{ADDRESS}/{made['id']}/tax-registrations"
+    again = {"country": "DE", "vat_number": "DE136695976", "valid_from": "2023-01-01"}
+    assert_problem(client.post(address, again), 409, "tax_registration_overlaps", field="valid_from")
+    assert_problem(
+        client.post(address, again | {"vat_number": "DE1"}), 400, "invalid_input", field="vat_number"
+    )
+    assert client.get(f"{ADDRESS}/{made['id']}").json() == made
+
+
 def test_drawing_with_gradients_of_its_own_is_a_logo(client: APIClient) -> None:
     logo = SVG.format('<defs><linearGradient id="a"/></defs><rect fill="url(#a)" width="1"/>')
     assert client.post(ADDRESS, body(logo_svg=logo)).status_code == 201

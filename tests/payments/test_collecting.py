@@ -15,7 +15,7 @@ from billing.invoices.models import CreditReason, Invoice
 from payments import services as payments
 from payments.gateways.base import GatewayResult, Outcome
 from payments.gateways.test import TestMethod, ledger_path
-from payments.models import CollectionSchedule, Payment
+from payments.models import CollectionSchedule, Payment, PaymentMethod
 from payments.selectors import payments_to_check
 from payments.services.allocations import InvoiceAlreadySettled
 from payments.services.collecting import NoPaymentMethod, NotCollectable, PaymentInProgress, record_result
@@ -116,14 +116,7 @@ def test_a_card_that_always_declines_is_tried_five_times_and_then_left_to_a_pers
 def test_a_decline_that_no_other_try_can_overcome_stops_at_once() -> None:
     story, invoice = invoiced()
     customer = invoice.customer
-    payments.add_payment_method(
-        customer=customer,
-        gateway_code="test",
-        gateway_ref="stolen_card",
-        label="card ...9979",
-        actor=FIONA,
-        at=NOV_1,
-    )
+    PaymentMethod.objects.update(gateway_ref="reported_stolen")  # the gateway has forgotten the card since
     payment = collect(story, invoice)
     assert (payment.status, payment.failure_code) == ("failed", "method_unknown")
     assert CollectionSchedule.objects.get().next_attempt_at is None

@@ -63,6 +63,7 @@ def test_declined_card_is_an_answer_that_is_kept_and_a_new_key_is_a_new_try(clie
     body = assert_problem(first, 402, "payment_failed")
     assert first.content == second.content
     failed = Payment.objects.get()
+    assert client.get(f"{PAYMENTS}/{failed.public_id}").json()["accounting_on"] is None
     assert body["details"]["payment"] == failed.public_id
     assert body["details"]["failure_code"] == failed.failure_code != ""
     assert pay(client, invoice, key="key-2").status_code == 201
@@ -124,6 +125,7 @@ def test_cheque_settles_its_invoice_and_the_rest_stays_unapplied(client: APIClie
     assert (first.status_code, first.content) == (201, second.content)
     payment = first.json()
     assert (payment["kind"], payment["allocated"], payment["unapplied"]) == ("manual", "117.81", "2.19")
+    assert payment["accounting_on"] == payment["received_on"] == "2023-11-01"
     assert Payment.objects.count() == 1
 
 
@@ -233,6 +235,40 @@ def test_payment_method_becomes_the_default_and_keeps_its_reference_to_itself(cl
     )
     assert_problem(unknown, 404, "unknown_gateway")
     assert PaymentMethod.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code", "field"),
+    [
+        ({"gateway_ref": "stolen_card"}, 409, "payment_method_unknown", "gateway_ref"),
+        ({"gateway_ref": "4242424242424242"}, 400, "card_number_refused", "gateway_ref"),
+        ({"gateway_ref": "test_succeeds:4242 4242 4242 4242"}, 400, "card_number_refused", "gateway_ref"),
+        ({"label": "Visa 4242-4242-4242-4242 12/29"}, 400, "card_number_refused", "label"),
+        ({"label": "378282246310005"}, 400, "card_number_refused", "label"),
+    ],
+)
+def test_method_the_gateway_does_not_know_and_card_numbers_are_refused(
+    client: APIClient, changes: dict[str, str], status: int, code: str, field: str
+) -> None:
+    method = {"gateway": "test", "gateway_ref": "test_succeeds", "label": "card ...4242"}
+    body = {"customer": factories.customer().public_id} | method | changes
+    refused = client.post("/api/v1/payment-methods", body, headers={"Idempotency-Key": "m-1"})
+    told = assert_problem(refused, status, code, field=field)
+    assert code != "card_number_refused" or changes[field] not in str(told)
+    assert not PaymentMethod.objects.exists()
+
+
+def test_label_with_other_numbers_is_kept(client: APIClient) -> None:
+    """No check digit of a card, or too short for one: an order number, the last four digits, a date."""
+    for key, label in enumerate(("order 4242424242424241", "card ...4242 until 2029-12", "424242424242")):
+        body = {
+            "customer": factories.customer().public_id,
+            "gateway": "test",
+            "gateway_ref": "test_succeeds",
+            "label": label,
+        }
+        made = client.post("/api/v1/payment-methods", body, headers={"Idempotency-Key": f"m-{key}"})
+        assert made.status_code == 201, made.json()
 
 
 def test_key_of_a_customer_pays_its_own_invoices_and_nothing_else() -> None:

@@ -22,6 +22,7 @@ from payments.services.allocations import (
 )
 from payments.services.receipts import ReceiptInFuture
 from tests import factories
+from tests.people import integrator
 from tests.scenarios.story import (
     DEC_1,
     FIONA,
@@ -220,6 +221,10 @@ def test_a_receipt_of_a_closed_month_is_booked_late_and_the_month_does_not_move(
     payment = receive(story, invoice, received_on=date(2023, 11, 28))
     assert payment.received_on == date(2023, 11, 28)
     assert entry(payment.public_id)[0] == "2023-12-01"
+    client = integrator()
+    shown = client.get(f"/api/v1/payments/{payment.public_id}").json()
+    assert (shown["received_on"], shown["accounting_on"]) == ("2023-11-28", "2023-12-01")
+    assert [row["accounting_on"] for row in client.get("/api/v1/payments").json()["data"]] == ["2023-12-01"]
     assert story.books(date(2023, 11, 30)) == closed
     assert is_sound()
 

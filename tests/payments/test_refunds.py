@@ -12,7 +12,7 @@ from billing.invoices.models import CreditNote, CreditReason, Invoice
 from payments import gateways
 from payments import services as payments
 from payments.gateways.base import GatewayResult, GatewayUnanswered, Outcome, RefundRequest
-from payments.gateways.test import TestGateway
+from payments.gateways.test import TestGateway, TestMethod
 from payments.models import Payment, Refund
 from payments.services.refunds import RefundRefused, RefundTooLarge
 from payments.tasks import check_open_payments
@@ -101,14 +101,7 @@ def test_a_declined_payment_is_not_refunded() -> None:
     story = Story(NOV_1)
     story.subscribe(story.customer(method=None), story.version(factories.fee()))
     invoice = story.bill_one()
-    payments.add_payment_method(
-        customer=invoice.customer,
-        gateway_code="test",
-        gateway_ref="nothing",
-        label="x",
-        actor=FIONA,
-        at=NOV_1,
-    )
+    story.card(invoice.customer, TestMethod.DECLINES)
     payment = payments.collect_invoice(invoice_id=invoice.public_id, actor=FIONA, at=NOV_1)
     before = everything()
     with pytest.raises(RefundRefused):

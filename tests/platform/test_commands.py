@@ -2,16 +2,17 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from argparse import ArgumentTypeError
+from datetime import UTC, date, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import ManagementUtility, call_command
 from django.core.management.base import CommandError
 
 from billing.core.errors import BillingError, InvalidInput, Kind
-from billing.platform.commands import BillingCommand, ExitCode, Refused, instant
+from billing.platform.commands import BillingCommand, ExitCode, Refused, day, instant, month
 
 
 class Locked(BillingError):
@@ -83,3 +84,36 @@ def test_instant_of_a_command_names_its_offset() -> None:
     for wrong in ("2023-12-01T00:00:00", "2023-12-01", "soon"):
         with pytest.raises(Exception, match=r"instant|offset"):
             instant(wrong)
+
+
+def test_day_and_month_of_a_command() -> None:
+    assert day("2023-11-30") == date(2023, 11, 30)
+    assert month("2023-11") == date(2023, 11, 1)
+    for wrong in ("2023-11-31", "30.11.2023", "soon", ""):
+        with pytest.raises(ArgumentTypeError, match="is not a day such as 2023-11-30"):
+            day(wrong)
+    for wrong in ("2023-13", "2023-1", "2023-W4", "0000-01", "11/2023", "november"):
+        with pytest.raises(ArgumentTypeError, match="is not a month such as 2023-11"):
+            month(wrong)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["close_period", "november"], "'november' is not a month such as 2023-11"),
+        (
+            ["export_journal", "2023-11-01", "--legal-entity", "x"],
+            "'2023-11-01' is not a month such as 2023-11",
+        ),
+        (["recognize_revenue", "--as-of", "soon"], "'soon' is not a day such as 2023-11-30"),
+    ],
+)
+def test_wrong_day_or_month_is_answered_with_what_one_looks_like(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        ManagementUtility(["manage.py", *arguments]).execute()
+    assert ended.value.code == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert told in said
+    assert "invalid" not in said

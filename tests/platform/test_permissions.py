@@ -47,6 +47,7 @@ def of_customers_and_catalog(people: People) -> Table:
     version = factories.plan_version()
     price, clock = version.prices.get(), factories.test_clock(entity=people.acme.legal_entity)
     meter, rate = factories.meter(), factories.tax_rate("AT", "20")
+    seller = people.acme.legal_entity.public_id
     own = READ_BY_ALL_KEYS | {"key of globex": 404}
     change_own = WRITE | {"superuser": 200, "key for all": 200, "key of acme": 200, "key of globex": 404}
     publish = WRITE | {"superuser": 200, "key for all": 200}
@@ -57,7 +58,9 @@ def of_customers_and_catalog(people: People) -> Table:
         ("PATCH", f"customers/{people.acme.public_id}"): change_own,
         ("GET", "legal-entities"): READ_BY_FREE_KEYS,
         ("POST", "legal-entities"): WRITE,
-        ("GET", f"legal-entities/{people.acme.legal_entity.public_id}"): READ_BY_FREE_KEYS,
+        ("GET", f"legal-entities/{seller}"): READ_BY_FREE_KEYS,
+        ("PATCH", f"legal-entities/{seller}"): WRITE | {"superuser": 200, "key for all": 200},
+        ("POST", f"legal-entities/{seller}/tax-registrations"): WRITE,
         ("GET", "test-clocks"): READ_BY_FREE_KEYS,
         ("POST", "test-clocks"): WRITE,
         ("GET", f"test-clocks/{clock.public_id}"): READ_BY_FREE_KEYS,
@@ -141,6 +144,21 @@ def test_every_address_answers_every_caller_as_the_table_says() -> None:
             found[method, address, caller] = answer.status_code
             wanted[method, address, caller] = status
     assert found == wanted
+
+
+def test_refusal_says_what_the_caller_lacks() -> None:
+    people = People()
+    told = {
+        caller: people.clients[caller].post("/api/v1/products", {}).json()["detail"]
+        for caller in ("key that reads", "fiona, staff who may view", "bob of acme, no staff")
+    }
+    assert list(told.values()) == [
+        "This key needs the scope catalog:write.",
+        "This needs the permission catalog.add_product.",
+        "This is for staff.",
+    ]
+    bound = people.clients["key of acme"].post("/api/v1/customers", {}).json()["detail"]
+    assert bound == "This key acts for one customer; this needs a key for all customers."
 
 
 def test_no_address_is_missing_from_the_table() -> None:

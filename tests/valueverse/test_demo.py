@@ -14,8 +14,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
+from billing.platform.scopes import ALL_SCOPES
+from customers.models import ApiKey
 from tests import factories
+from tests.people import client_with_key
 from tests.scenarios.story import NOV_1, Story
+from valueverse.demo.steps import make_api_key
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
@@ -117,3 +121,10 @@ def test_a_limit_that_is_none_is_wrong_usage() -> None:
     with pytest.raises(CommandError) as refused:
         call_command("demo", "--limit", "-1", "--json")
     assert refused.value.returncode == 2
+
+
+@pytest.mark.django_db
+def test_key_of_the_demo_may_do_everything_the_api_can() -> None:
+    secret = make_api_key()
+    assert set(ApiKey.objects.get(revoked_at=None).scopes) == set(ALL_SCOPES)
+    assert client_with_key(secret).get("/api/v1/products").status_code == 200

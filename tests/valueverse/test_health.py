@@ -1,5 +1,7 @@
 """The health endpoints and what each of them may depend on."""
 
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,18 @@ def test_started_only_when_all_migrations_are_applied(
             "INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())"
         )
     assert Client().get("/health/startup").status_code == 200
+
+
+@pytest.mark.django_db
+def test_startup_answers_within_its_budget_while_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_migrations_applied", False)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never says a word
+        monkeypatch.setitem(connections["default"].settings_dict, "PORT", str(silent.getsockname()[1]))
+        for _ in range(2):
+            started = time.monotonic()
+            response = Client().get("/health/startup")
+            assert (response.status_code, response.json()) == (503, {"status": "starting"})
+            assert time.monotonic() - started < health.BUDGET_SECONDS + 0.5
 
 
 @pytest.mark.django_db

@@ -96,6 +96,12 @@ def trace_events(
             }
 
 
+def count_requests(file: Path, *, limit: int | None) -> int:
+    """How many requests a trace file holds, up to the limit."""
+    with file.open(newline="") as lines:
+        return sum(1 for _ in islice(csv.DictReader(lines), limit))
+
+
 def send_events(
     events: Iterator[dict[str, object]], *, port: int, secret: str, progress: Callable[[int], None]
 ) -> Counter[str]:

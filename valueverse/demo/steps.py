@@ -5,31 +5,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
+
 from billing.invoices import services as invoices
+from billing.ledger import selectors as ledger
 from billing.platform.clock import now
 from billing.platform.locks import run_lock
+from billing.platform.scopes import ALL_SCOPES
 from billing.usage.models import UsageEvent
 from customers import services as customers
 from customers.models import ApiKey, Customer, LegalEntity
 from customers.selectors import now_for_seller
 from payments.tasks import collect_due
 from valueverse.closing import close_month
-from valueverse.demo.sender import send_events, trace_events, web_server
-from valueverse.demo.story import ACTOR, BUYERS, EVENT_TYPE, NOVEMBER_END, Story
+from valueverse.demo.sender import count_requests, send_events, trace_events, web_server
+from valueverse.demo.story import ACTOR, BUYERS, EVENT_TYPE, NOVEMBER_END, SELLER, Story
 from valueverse.outbox import drain_outbox
 
 KEY_NAME = "demo"
-SCOPES = (
-    *("catalog:read", "customers:read", "customers:write", "usage:read", "usage:write", "subscriptions:read"),
-    *(
-        "subscriptions:write",
-        "invoices:read",
-        "invoices:write",
-        "payments:read",
-        "payments:write",
-        "clocks:write",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ def make_api_key() -> str:
     """A new key for the demo's integrator; those of earlier runs end. Returns the secret, which is shown once."""
     for key in ApiKey.objects.filter(name=KEY_NAME, revoked_at=None):
         customers.revoke_api_key(key_id=key.public_id, actor=ACTOR, at=now())
-    return customers.create_api_key(name=KEY_NAME, scopes=SCOPES, actor=ACTOR, at=now()).secret
+    return customers.create_api_key(name=KEY_NAME, scopes=ALL_SCOPES, actor=ACTOR, at=now()).secret
 
 
 def advance_clock(story: Story, to: datetime) -> None:
@@ -92,3 +85,24 @@ def stored_events() -> int:
     return UsageEvent.objects.filter(
         customer__external_id__in=[buyer.external_id for buyer in BUYERS]
     ).count()
+
+
+def wanted_events(limit: int | None) -> int:
+    """How many events the files hold up to the limit."""
+    return sum(count_requests(buyer.file, limit=limit) for buyer in BUYERS)
+
+
+def november_is_closed() -> bool:
+    """Whether the story went so far that further usage of November would come late."""
+    seller = LegalEntity.objects.filter(name=SELLER).first()
+    return seller is not None and NOVEMBER_END.replace(day=1) in ledger.closed_months(legal_entity=seller)
+
+
+def is_migrated() -> bool:
+    """Whether the database has this product's tables."""
+    return Customer._meta.db_table in connection.introspection.table_names()
+
+
+def holds_tables() -> bool:
+    """Whether the database has any tables at all."""
+    return bool(connection.introspection.table_names())

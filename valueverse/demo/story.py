@@ -1,5 +1,6 @@
 """The fixed part of the story: seller, catalog, customers. Each function finds what an earlier run made."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from billing.platform.clock import now
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.services import start_subscription
 from customers import services as customers
-from customers.models import Customer, LegalEntity, TestClock
+from customers.models import Customer, LegalEntity, PortalRole, TestClock, User
 from payments.gateways.test import TestGateway, TestMethod
 from payments.models import PaymentMethod
 from payments.services import add_payment_method
@@ -92,6 +93,29 @@ def ensure_story() -> Story:
         if not Subscription.objects.filter(customer=customer).exists():
             start_subscription(customer=customer, plan_version=version, actor=ACTOR, at=START)
     return Story(seller, clock)
+
+
+def ensure_sign_ins() -> dict[str, str | None]:
+    """One person with a portal sign-in per customer: the password where it was made just now, and never again."""
+    found: dict[str, str | None] = {}
+    for buyer in BUYERS:
+        email = f"billing@{buyer.external_id}.example"
+        user = User.objects.filter(email=email).first()
+        password = None
+        if user is None:
+            password = secrets.token_urlsafe(12)
+            user = customers.create_user(
+                email=email, password=password, name="Accounts payable", actor=ACTOR, at=now()
+            )
+        customers.grant_portal_access(
+            customer=Customer.objects.get(external_id=buyer.external_id),
+            user=user,
+            role=PortalRole.MANAGER,
+            actor=ACTOR,
+            at=now(),
+        )
+        found[email] = password
+    return found
 
 
 def _seller() -> LegalEntity:

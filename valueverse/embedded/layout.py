@@ -54,6 +54,7 @@ def write_value(path: Path, value: str) -> None:
 
 def secret_in(path: Path) -> str:
     """The secret kept in `path`, made up (256 bits) and stored at the first call."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     value = read_value(path)
     if value is None:
         value = secrets.token_urlsafe(32)

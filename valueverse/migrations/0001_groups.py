@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
         ("platform", "0002_idempotency_records"),
         ("activity", "0001_initial"),
         ("approvals", "0002_permissions_per_verb"),
-        ("customers", "0001_initial"),
+        ("customers", "0002_portal_membership"),
         ("catalog", "0001_initial"),
         ("ledger", "0002_permissions_per_verb"),
         ("usage", "0001_initial"),

@@ -111,10 +111,10 @@ SITE_URL = env.url(
 
 # Secrets, mail, logs ----------------------------------------------------------------------------------------------
 _secret_key = env.secret(
-    "SECRET_KEY", "Signs sessions and tokens; at least 50 characters. Made up when embedded.", shortest=50
+    "SECRET_KEY",
+    "Signs sessions and tokens; at least 50 characters. Unset: made up once in the var folder, for one machine.",
+    shortest=50,
 )
-if not _secret_key and not EMBEDDED_DATABASE and not DEBUG:
-    env.wrong("SECRET_KEY: required where DATABASE_URL is set (or SECRET_KEY_FILE)")
 _email_url = env.url(
     "EMAIL_URL",
     "",

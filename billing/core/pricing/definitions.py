@@ -11,9 +11,11 @@ from billing.core.pricing.package import Package
 from billing.core.pricing.per_unit import PerUnit
 from billing.core.pricing.tiers import TIERS_MAX, Tier
 from billing.core.pricing.volume import Volume
-from billing.core.quantity import format_quantity, parse_quantity
+from billing.core.quantity import DECIMALS_MAX, format_quantity, parse_quantity
 
 PriceModel = Flat | PerUnit | Graduated | Volume | Package
+
+_PLAIN_DECIMAL = f'must be a plain decimal such as "0.50", with at most {DECIMALS_MAX} decimals'
 
 MODEL_CODES = ("flat", "per_unit", "graduated", "volume", "package")
 
@@ -45,7 +47,7 @@ def parse_price(model: str, definition: Mapping[str, object]) -> PriceModel:
     PerUnit(unit_amount=Decimal('0.0000025'))
     """
     if not isinstance(definition, Mapping):
-        raise InvalidPrice("a definition is an object", field="definition")
+        raise InvalidPrice("must be an object", field="definition")
     match model:
         case "flat":
             _require_keys(definition, ("amount",))
@@ -65,7 +67,7 @@ def parse_price(model: str, definition: Mapping[str, object]) -> PriceModel:
                 _decimal(definition, "free_units", default="0"),
             )
         case _:
-            raise InvalidPrice(f"the price model is one of {', '.join(MODEL_CODES)}", field="model")
+            raise InvalidPrice(f"must be one of {', '.join(MODEL_CODES)}", field="model")
 
 
 def definition_of(price: PriceModel) -> dict[str, object]:
@@ -105,13 +107,13 @@ def _tiers(definition: Mapping[str, object]) -> tuple[Tier, ...]:
     _require_keys(definition, ("tiers",))
     rows = definition["tiers"]
     if not isinstance(rows, Sequence) or isinstance(rows, str) or not 1 <= len(rows) <= TIERS_MAX:
-        raise InvalidPrice(f"tiers is a list of 1 to {TIERS_MAX} objects", field="tiers")
+        raise InvalidPrice(f"must be a list of 1 to {TIERS_MAX} objects", field="tiers")
     return tuple(_tier(row, f"tiers[{index}]") for index, row in enumerate(rows))
 
 
 def _tier(row: object, place: str) -> Tier:
     if not isinstance(row, Mapping):
-        raise InvalidPrice("a tier is an object", field=place)
+        raise InvalidPrice("must be an object", field=place)
     _require_keys(row, ("up_to", "unit_amount"), ("flat_amount",), f"{place}.")
     return Tier(
         up_to=None if row["up_to"] is None else _decimal(row, "up_to", f"{place}."),
@@ -134,8 +136,8 @@ def _require_keys(
 def _decimal(row: Mapping[str, object], key: str, place: str = "", default: str | None = None) -> Decimal:
     value = row.get(key, default)
     if not isinstance(value, str):
-        raise InvalidPrice('is a decimal string such as "0.50"', field=f"{place}{key}")
+        raise InvalidPrice('must be a decimal string such as "0.50"', field=f"{place}{key}")
     try:
-        return parse_quantity(value, field=f"{place}{key}", allow_negative=False)
+        return parse_quantity(value)
     except InvalidQuantity as error:
-        raise InvalidPrice(error.message, field=f"{place}{key}") from error
+        raise InvalidPrice(_PLAIN_DECIMAL, field=f"{place}{key}") from error

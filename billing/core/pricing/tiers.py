@@ -31,18 +31,23 @@ def require_tiers(tiers: Sequence[Tier]) -> None:
     unbounded.
     """
     if not 1 <= len(tiers) <= TIERS_MAX:
-        raise InvalidPrice(f"there are 1 to {TIERS_MAX} tiers", field="tiers")
+        raise InvalidPrice(f"must have 1 to {TIERS_MAX} entries", field="tiers")
     lower = _ZERO
     for index, tier in enumerate(tiers):
         place = f"tiers[{index}]"
         require_amount(tier.unit_amount, f"{place}.unit_amount")
         require_amount(tier.flat_amount, f"{place}.flat_amount")
         if (tier.up_to is None) != (index == len(tiers) - 1):
-            raise InvalidPrice("only the last tier has no upper bound", field=f"{place}.up_to")
+            says = (
+                "may be null for the last tier only"
+                if tier.up_to is None
+                else "must be null for the last tier"
+            )
+            raise InvalidPrice(says, field=f"{place}.up_to")
         if tier.up_to is not None:
             require_amount(tier.up_to, f"{place}.up_to")
             if tier.up_to <= lower:
-                raise InvalidPrice("the bounds of the tiers ascend from above zero", field=f"{place}.up_to")
+                raise InvalidPrice(f"must be above {format_quantity(lower)}", field=f"{place}.up_to")
             lower = tier.up_to
 
 

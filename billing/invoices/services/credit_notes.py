@@ -224,6 +224,7 @@ def _book(credit_note: CreditNote, lines: Sequence[InvoiceLine], actor: Actor, a
             accounting_on=accounting_on,
             source_type="credit_note",
             source_id=credit_note.public_id,
+            reference=credit_note.number or "",
             actor=actor,
             is_late=is_late,
         )

@@ -153,6 +153,7 @@ def _book(invoice: Invoice, issued_on: date, actor: Actor, at: datetime) -> None
             accounting_on=accounting_on,
             source_type="invoice",
             source_id=invoice.public_id,
+            reference=invoice.number or "",
             actor=actor,
             is_late=is_late,
         )

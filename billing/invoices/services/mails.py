@@ -11,6 +11,7 @@ from billing.activity import services as activity
 from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
 from billing.core.lifecycles import InvoiceStatus, MailStatus
+from billing.invoices.document_links import document_url
 from billing.invoices.documents.mails import invoice_mail
 from billing.invoices.documents.serialization import from_dict
 from billing.invoices.models import CreditNote, DocumentMail, Invoice
@@ -123,7 +124,7 @@ def _document_of(mail: DocumentMail) -> Document:
 
 def _deliver(mail: DocumentMail, document: Document) -> None:
     assert document.snapshot is not None, "only issued documents are mailed"
-    content = invoice_mail(from_dict(document.snapshot), document_url=None)
+    content = invoice_mail(from_dict(document.snapshot), document_url=document_url(document))
     message = EmailMultiAlternatives(
         subject=content.subject,
         body=content.text,

@@ -165,6 +165,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "reference",
+                    models.CharField(
+                        blank=True,
+                        help_text="Number of the document, or the reference of the payment, for people.",
+                        max_length=60,
+                    ),
+                ),
+                (
                     "is_late",
                     models.BooleanField(
                         default=False, help_text="Belongs to a period that was closed already."

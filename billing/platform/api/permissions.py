@@ -31,7 +31,9 @@ class Needs:
 
 
 class HasAccess(BasePermission):
-    """Asks the view's `access` table."""
+    """Asks the view's `access` table. A refusal says what is missing, in `message`, which DRF answers with."""
+
+    message: str
 
     def has_permission(self, request: Request, view: View) -> bool:
         access: Mapping[str, Needs] = getattr(view, "access", {})
@@ -41,8 +43,13 @@ class HasAccess(BasePermission):
                 method.upper() for method in view.http_method_names if hasattr(view, method)
             ]
         if isinstance(request.user, Principal):
-            return needs.scope in request.user.scopes and (
-                request.user.customer_pk is None or needs.bound_keys
-            )
+            self.message = f"This key needs the scope {needs.scope}."
+            if needs.scope not in request.user.scopes:
+                return False
+            self.message = "This key acts for one customer; this needs a key for all customers."
+            return request.user.customer_pk is None or needs.bound_keys
         user = staff_user_of(request)
+        self.message = (
+            f"This needs the permission {needs.permission}." if user is not None else "This is for staff."
+        )
         return user is not None and user.has_perm(needs.permission)

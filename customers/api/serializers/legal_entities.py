@@ -32,8 +32,8 @@ class BankAccountOut(Output):
     bic = TextField()
 
 
-class TaxRegistrationIn(Input):
-    """A tax number in one country, from a day on."""
+class TaxRegistrationNew(Input):
+    """A tax number in one country, from a day on; VAT number, tax number, or both."""
 
     country = TextField(max_length=2)
     vat_number = TextField(required=False, allow_blank=True, max_length=20)
@@ -42,6 +42,10 @@ class TaxRegistrationIn(Input):
     valid_to = serializers.DateField(
         required=False, allow_null=True, help_text="First day it no longer holds."
     )
+
+
+class TaxRegistrationIn(TaxRegistrationNew):
+    """A tax registration as a part of its legal entity."""
 
     def to_internal_value(self, data: Any) -> TaxRegistrationInput:
         return TaxRegistrationInput(**super().to_internal_value(data))
@@ -64,7 +68,20 @@ class NumberSeriesIn(Input):
     credit_note = TextField(max_length=40)
 
 
-class LegalEntityInput(Input):
+class LegalEntityChange(Input):
+    """What can change about a seller. Address and bank account are replaced as a whole."""
+
+    address = AddressInput(required=False, help_text="The country stays.")
+    bank_account = BankAccountIn(required=False)
+    registration = TextField(required=False, allow_blank=True, max_length=200)
+    directors = TextField(required=False, allow_blank=True, max_length=200)
+    email = TextField(required=False, allow_blank=True, max_length=254)
+    phone = TextField(required=False, allow_blank=True, max_length=40)
+    logo_svg = TextField(required=False, allow_blank=True, max_length=100_000)
+    accent_color = TextField(required=False, max_length=7, help_text="As #rrggbb.")
+
+
+class LegalEntityInput(LegalEntityChange):
     """A new seller."""
 
     name = TextField(max_length=120, help_text="Short name used in lists.")
@@ -74,15 +91,8 @@ class LegalEntityInput(Input):
     time_zone = TextField(max_length=60, help_text="Decides issue, due and accounting dates.")
     number_series = NumberSeriesIn()
     tax_registrations = list_of(TaxRegistrationIn(), most=50, required=False)
-    bank_account = BankAccountIn(required=False)
-    registration = TextField(required=False, allow_blank=True, max_length=200)
-    directors = TextField(required=False, allow_blank=True, max_length=200)
-    email = TextField(required=False, allow_blank=True, max_length=254)
-    phone = TextField(required=False, allow_blank=True, max_length=40)
     fiscal_year_start_month = serializers.IntegerField(required=False, min_value=1, max_value=12)
     retention_years = serializers.IntegerField(required=False, min_value=1, max_value=100)
-    logo_svg = TextField(required=False, allow_blank=True, max_length=100_000)
-    accent_color = TextField(required=False, max_length=7, help_text="As #rrggbb.")
     is_test = FlagField(required=False, help_text="Has its own numbers and books; never changes.")
 
 

@@ -16,12 +16,16 @@ from billing.platform.lookup import get_or_not_found
 from billing.platform.scopes import Scope
 from customers import selectors, services
 from customers.api.serializers.legal_entities import (
+    LegalEntityChange,
     LegalEntityInput,
     LegalEntityOutput,
+    TaxRegistrationNew,
+    TaxRegistrationOut,
     TestClockAdvance,
     TestClockInput,
     TestClockOutput,
 )
+from customers.models import LegalEntity
 
 
 class LegalEntityList(ApiView):
@@ -57,7 +61,10 @@ class LegalEntityList(ApiView):
 
 
 class LegalEntityDetail(ApiView):
-    access = {"GET": Needs(Scope.CUSTOMERS_READ, "customers.view_legalentity")}
+    access = {
+        "GET": Needs(Scope.CUSTOMERS_READ, "customers.view_legalentity"),
+        "PATCH": Needs(Scope.CUSTOMERS_WRITE, "customers.change_legalentity"),
+    }
 
     @extend_schema(
         operation_id="get_legal_entity",
@@ -66,8 +73,49 @@ class LegalEntityDetail(ApiView):
         responses=LegalEntityOutput,
     )
     def get(self, request: Request, legal_entity_id: str) -> Response:
-        entity = get_or_not_found(selectors.legal_entities(), kind="legal_entity", public_id=legal_entity_id)
-        return self.answer(LegalEntityOutput, entity)
+        return self.answer(LegalEntityOutput, _legal_entity(legal_entity_id))
+
+    @extend_schema(
+        operation_id="update_legal_entity",
+        summary="Change a legal entity",
+        tags=["legal entities"],
+        request=LegalEntityChange,
+        responses=LegalEntityOutput,
+    )
+    @idempotent()
+    def patch(self, request: Request, legal_entity_id: str) -> Any:
+        """What is left out stays, and so do issued documents. The country stays for good."""
+        entity = _legal_entity(legal_entity_id)
+        services.update_legal_entity(
+            legal_entity=entity,
+            actor=self.actor,
+            at=selectors.now_for_seller(entity),
+            **self.read(LegalEntityChange),
+        )
+        return self.answer(LegalEntityOutput, _legal_entity(legal_entity_id))
+
+
+class TaxRegistrationList(ApiView):
+    access = {"POST": Needs(Scope.CUSTOMERS_WRITE, "customers.add_taxregistration")}
+
+    @extend_schema(
+        operation_id="add_tax_registration",
+        summary="Add a tax registration",
+        tags=["legal entities"],
+        request=TaxRegistrationNew,
+        responses={201: TaxRegistrationOut},
+    )
+    @idempotent()
+    def post(self, request: Request, legal_entity_id: str) -> Any:
+        """A VAT or tax number in a country, from a day on; two of a country never hold on the same day."""
+        entity = _legal_entity(legal_entity_id)
+        added = services.add_tax_registration(
+            legal_entity=entity,
+            registration=services.TaxRegistrationInput(**self.read(TaxRegistrationNew)),
+            actor=self.actor,
+            at=selectors.now_for_seller(entity),
+        )
+        return self.answer(TaxRegistrationOut, added, status=201)
 
 
 class TestClockList(ApiView):
@@ -145,3 +193,7 @@ class AdvanceTestClock(ApiView):
             clock=clock, **self.read(TestClockAdvance), actor=self.actor, at=now()
         )
         return self.answer(TestClockOutput, moved)
+
+
+def _legal_entity(legal_entity_id: str) -> LegalEntity:
+    return get_or_not_found(selectors.legal_entities(), kind="legal_entity", public_id=legal_entity_id)

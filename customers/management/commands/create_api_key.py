@@ -3,13 +3,29 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from billing.platform.actors import command_actor
 from billing.platform.clock import now
-from billing.platform.commands import BillingCommand, instant
+from billing.platform.commands import BillingCommand, ExitCode, instant
 from billing.platform.lookup import get_or_not_found
 from billing.platform.scopes import ALL_SCOPES
 from customers.selectors import customers_visible_to
 from customers.services import create_api_key
+
+
+def named_scopes(text: str) -> list[str]:
+    """What `--scopes` names: 'all', or scopes with commas between them."""
+    if text == "all":
+        return list(ALL_SCOPES)
+    named = [one.strip() for one in text.split(",") if one.strip()]
+    unknown = sorted(set(named) - set(ALL_SCOPES))
+    if unknown or not named:
+        raise CommandError(
+            f"--scopes: unknown {', '.join(unknown) or '(nothing named)'}; there is {', '.join(ALL_SCOPES)}",
+            returncode=int(ExitCode.USAGE),
+        )
+    return named
 
 
 class Command(BillingCommand):
@@ -34,13 +50,9 @@ class Command(BillingCommand):
             customer = get_or_not_found(
                 customers_visible_to(None), kind="customer", field="customer", public_id=options["customer"]
             )
-        wanted = options["scopes"]
-        scopes = (
-            list(ALL_SCOPES) if wanted == "all" else [one.strip() for one in wanted.split(",") if one.strip()]
-        )
         made = create_api_key(
             name=options["name"],
-            scopes=scopes,
+            scopes=named_scopes(options["scopes"]),
             customer=customer,
             expires_at=options["expires"],
             actor=command_actor("create_api_key"),

@@ -12,14 +12,11 @@ from billing.activity.models import Activity
 from billing.catalog.models import Meter, PlanVersion, Price, TaxRate
 from billing.catalog.selectors import (
     latest_published_version,
-    meters_by_event_type,
-    price_models,
+    price_model,
     standard_rates,
-    tax_rate_in_force,
 )
 from billing.catalog.services import PlanVersionPublished, add_price
 from billing.core.pricing import Graduated, rate
-from billing.core.tax import TaxCategory
 from tests import factories
 from tests.people import integrator
 from tests.platform.api_answers import assert_problem
@@ -98,8 +95,8 @@ def test_plan_of_the_demo_is_made_and_published(client: APIClient) -> None:
     assert found is not None
     quantities = [Decimal(1), Decimal(22361870), Decimal(4089161), Decimal(19366)]
     amounts = [
-        rate(model, quantity).amount
-        for (_, model), quantity in zip(price_models(found), quantities, strict=True)
+        rate(price_model(price), quantity).amount
+        for price, quantity in zip(found.prices.order_by("position"), quantities, strict=True)
     ]
     assert amounts == [Decimal("99"), Decimal("49.72374"), Decimal("36.802449"), Decimal("7.5")]
 
@@ -210,6 +207,47 @@ def test_version_with_a_wrong_price_is_not_made(
 
 
 @pytest.mark.parametrize(
+    ("model", "definition", "detail"),
+    [
+        ("flat", {}, "amount is missing."),
+        ("flat", {"amount": "1", "tax": "0"}, "tax is not known here."),
+        ("flat", {"amount": "-1"}, "amount must not be negative."),
+        ("flat", {"amount": 1}, 'amount must be a decimal string such as "0.50".'),
+        (
+            "flat",
+            {"amount": "1e3"},
+            'amount must be a plain decimal such as "0.50", with at most 12 decimals.',
+        ),
+        ("flat", {"amount": "0.001"}, "amount has more than the 2 decimals of EUR."),
+        ("graduated", {"tiers": []}, "tiers must be a list of 1 to 100 objects."),
+        (
+            "graduated",
+            {"tiers": [{"up_to": "10", "unit_amount": "1"}, {"unit_amount": "1"}]},
+            "tiers[1].up_to is missing.",
+        ),
+        (
+            "graduated",
+            {"tiers": [{"up_to": "10", "unit_amount": "1"}]},
+            "tiers[0].up_to must be null for the last tier.",
+        ),
+        (
+            "volume",
+            {"tiers": [{"up_to": up, "unit_amount": "1"} for up in ("10", "10", None)]},
+            "tiers[1].up_to must be above 10.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_price_is_a_sentence_that_names_the_place(
+    client: APIClient, model: str, definition: dict[str, Any], detail: str
+) -> None:
+    wrong = FEE | {"code": "second-fee", "model": model, "definition": definition}
+    problem = client.post(f"{API}/plans/{factories.plan().public_id}/versions", version_body(FEE, wrong))
+    assert assert_problem(problem, 400, "invalid_price")["detail"] == f"prices[1].definition.{detail}"
+    (error,) = problem.json()["errors"]
+    assert f"{error['field']} {error['message']}." == problem.json()["detail"]
+
+
+@pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"currency": "EURO"}, "currency"),
@@ -262,11 +300,11 @@ def test_price_is_stored_in_its_canonical_form() -> None:
     version = factories.plan_version(
         prices=[factories.usage_price(factories.meter(), definition=definition)], publish=False
     )
-    ((price, model),) = price_models(version)
+    price = version.prices.get()
     assert price.definition == {
         "tiers": [{"up_to": "10", "unit_amount": "0.5"}, {"up_to": None, "unit_amount": "0"}]
     }
-    assert isinstance(model, Graduated)
+    assert isinstance(price_model(price), Graduated)
 
 
 def test_fee_in_a_currency_without_cents_has_none(client: APIClient) -> None:
@@ -278,22 +316,12 @@ def test_fee_in_a_currency_without_cents_has_none(client: APIClient) -> None:
     assert client.post(f"{API}/plans/{plan}/versions", whole).status_code == 201
 
 
-def test_one_event_type_feeds_all_its_meters() -> None:
-    tokens, counted = factories.meter(), factories.meter(aggregation="count", property="")
-    other = factories.meter(event_type="image")
-    assert meters_by_event_type() == {"llm_request": (tokens, counted), "image": (other,)}
-
-
 def test_tax_rate_holds_between_its_days(client: APIClient) -> None:
     for percent, start, end in (("16", "2020-07-01", "2021-01-01"), ("19", "2021-01-01", None)):
         body = {"country": "DE", "name": "USt.", "percent": percent, "valid_from": start, "valid_to": end}
         assert client.post(f"{API}/tax-rates", body).status_code == 201
-    held = {
-        on: getattr(tax_rate_in_force(country="DE", category=TaxCategory.S, on=on), "percent", None)
-        for on in (date(2020, 6, 30), date(2020, 12, 31), date(2021, 1, 1))
-    }
-    assert list(held.values()) == [None, Decimal("16"), Decimal("19")]
-    assert standard_rates(on=date(2020, 12, 31)) == {"DE": Decimal("16")}
+    days = (date(2020, 6, 30), date(2020, 12, 31), date(2021, 1, 1))
+    assert [standard_rates(on=on) for on in days] == [{}, {"DE": Decimal("16")}, {"DE": Decimal("19")}]
     assert [row["percent"] for row in client.get(f"{API}/tax-rates", {"country": "DE"}).json()["data"]] == [
         "19",
         "16",

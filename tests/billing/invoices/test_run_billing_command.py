@@ -134,3 +134,18 @@ def test_a_parked_customer_makes_the_command_fail_with_the_reason_after_the_othe
     assert "city" in shown
     assert "VV-2023-000001" in shown
     assert Invoice.objects.get(status="finalized").customer == buyer
+
+
+def test_a_run_for_review_is_approved_or_canceled_by_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story(NOV_1)
+    story.subscribe(story.customer(), story.version(factories.fee()))
+    call_command("run_billing", "--review")
+    run = BillRun.objects.get()
+    assert f"waits for approval: run_billing --approve {run.public_id}" in capsys.readouterr().out
+    call_command("run_billing", "--cancel", run.public_id)
+    assert not Invoice.objects.exists()
+    call_command("run_billing", "--review")
+    again = BillRun.objects.order_by("-pk")[0]
+    call_command("run_billing", "--approve", again.public_id)
+    assert Invoice.objects.get().status == "finalized"
+    assert "Billed 1 invoices, 0 customers parked" in capsys.readouterr().out

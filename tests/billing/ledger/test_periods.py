@@ -9,7 +9,7 @@ from billing.activity.models import Activity
 from billing.core.postings import Role, payment_receipt
 from billing.ledger import services as ledger
 from billing.ledger.models import Account, AccountingPeriod, JournalEntry
-from billing.ledger.selectors import balance_minor, journal_rows, trial_balance
+from billing.ledger.selectors import JOURNAL_COLUMNS, balance_minor, journal_rows, trial_balance
 from customers.models import LegalEntity
 from tests import factories
 from tests.scenarios.story import (
@@ -173,7 +173,8 @@ def test_the_journal_export_bears_the_firms_own_account_numbers() -> None:
     post(entity, JULY)
     ledger.set_gl_code(account_id=Account.objects.get(role="1000").pk, gl_code="1200")
     rows = list(journal_rows(legal_entity=entity, start_on=JULY, end_on=date(2023, 8, 1)))
-    assert [(row[5], row[6], row[9], row[10]) for row in rows] == [
+    shown = [dict(zip(JOURNAL_COLUMNS, row, strict=True)) for row in rows]
+    assert [(row["gl_code"], row["role"], row["currency"], row["amount"]) for row in shown] == [
         ("1200", "1000", "EUR", "1.00"),
         ("2050", "2050", "EUR", "-1.00"),
     ]

@@ -8,7 +8,7 @@ from billing.invoices import services as invoices
 from billing.invoices.models import CreditReason, Invoice
 from billing.ledger.models import JournalEntry
 from billing.revenue.models import RevenueSchedule, RevenueSlice
-from billing.revenue.services import recognize_revenue
+from billing.revenue.services import DayNotOver, recognize_revenue
 from tests import factories
 from tests.scenarios.story import (
     DEC_1,
@@ -265,3 +265,13 @@ def test_closing_months_in_order_moves_every_fee_once() -> None:
         assert story.close(month_on).slices_minor == 9900
     assert story.books(DEC_31)["4000"] == "-198.00"
     assert is_sound()
+
+
+def test_a_day_that_is_not_over_is_not_recognized() -> None:
+    story = Story(NOV_1)
+    story.subscribe(story.customer(), story.version(factories.fee()))
+    story.bill()
+    before = everything()
+    with pytest.raises(DayNotOver):
+        recognize_revenue(legal_entity=story.seller, as_of=NOV_1.date(), actor=FIONA, at=NOV_1)
+    assert everything() == before

@@ -10,12 +10,12 @@ from django.db import transaction
 from billing.core.money import format_major
 from billing.ledger.selectors import trial_balance
 from billing.platform.actors import command_actor
-from billing.platform.commands import BillingCommand
+from billing.platform.commands import BillingCommand, month
 from billing.platform.locks import run_lock
 from billing.platform.lookup import get_or_not_found
 from customers.models import LegalEntity
 from customers.selectors import now_for_seller
-from valueverse.closing import close_month, month_of, next_month
+from valueverse.closing import close_month, next_month
 
 ACTOR = command_actor("close_period")
 
@@ -28,7 +28,7 @@ class Command(BillingCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("month", type=month_of, help="The month to close, as 2023-11.")
+        parser.add_argument("month", type=month, help="The month to close, as 2023-11.")
         parser.add_argument("--legal-entity", help="Public id of the seller; needed if there are several.")
         parser.add_argument("--soft", action="store_true", help="Still let recognition and accrual in.")
         parser.add_argument(

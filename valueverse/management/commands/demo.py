@@ -33,9 +33,11 @@ from valueverse.demo.story import (
     SELLER,
     USAGE_DAY_END,
     Story,
+    ensure_sign_ins,
     ensure_story,
 )
 
+OTHER_DATA = "This database holds other data. Use another database, or --reset to drop this one."
 ADMIN_EMAIL = "admin@valueverse.example"
 
 
@@ -58,15 +60,19 @@ class Command(BillingCommand):
         if options["reset"]:
             with self.step("reset", "Dropping and recreating the database"):
                 self.reset()
+        if steps.is_migrated():
+            self.refuse_other_data(limit)
+        elif steps.holds_tables():
+            raise CommandError(OTHER_DATA)
         with self.step("migrate", "Migrating"):
             call_command("migrate", verbosity=0, interactive=False)
-        self.refuse_other_data(limit)
         with self.step("story", "Seller, catalog, customers, subscriptions"):
             story = ensure_story()
             password = self.ensure_admin()
+            sign_ins = ensure_sign_ins()
             secret = steps.make_api_key()
         sent = self.play(story, secret, limit)
-        self.show(story, sent, password, secret)
+        self.show(story, sent, password, sign_ins, secret)
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[None]:
@@ -88,11 +94,12 @@ class Command(BillingCommand):
             or LegalEntity.objects.exclude(name=SELLER).exists()
         )
         if others:
+            raise CommandError(OTHER_DATA)
+        wanted, stored = steps.wanted_events(limit), steps.stored_events()
+        if stored > wanted or (stored < wanted and steps.november_is_closed()):
             raise CommandError(
-                "This database holds other data. Use another database, or --reset to drop this one."
+                f"The demo was played here with {stored:,} requests, not {wanted:,}. Add --reset to start over."
             )
-        if limit is not None and steps.stored_events() > limit * len(BUYERS):
-            raise CommandError("The demo was played here with more requests. Add --reset to start over.")
 
     def ensure_admin(self) -> str | None:
         """The demo's administrator; the generated password is returned when it is made, and never again."""
@@ -131,12 +138,21 @@ class Command(BillingCommand):
         except SendingFailed as error:
             raise CommandError(str(error)) from error
 
-    def show(self, story: Story, sent: steps.Sent, password: str | None, secret: str) -> None:
+    def show(
+        self,
+        story: Story,
+        sent: steps.Sent,
+        password: str | None,
+        sign_ins: dict[str, str | None],
+        secret: str,
+    ) -> None:
         invoices = summary.demo_invoices(story.seller)
         paths = summary.write_documents(invoices, Path(settings.VAR_DIR) / "demo")
         days = {"30 Nov, closed": NOVEMBER_END, "1 Dec, all paid": DECEMBER_FIRST}
         if not self.as_json:
-            self.stdout.write("\n".join(self.text(story, invoices, paths, days, sent, password, secret)))
+            self.stdout.write(
+                "\n".join(self.text(story, invoices, paths, days, sent, password, sign_ins, secret))
+            )
         self.stdout.write(
             json.dumps(
                 {
@@ -161,6 +177,7 @@ class Command(BillingCommand):
         days: dict[str, Any],
         sent: steps.Sent,
         password: str | None,
+        sign_ins: dict[str, str | None],
         secret: str,
     ) -> Iterator[str]:
         verdicts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(sent.verdicts.items()) if count)
@@ -171,6 +188,9 @@ class Command(BillingCommand):
         yield f"To look around: make run, then {settings.SITE_URL}"
         yield f"    back office   {settings.SITE_URL}/admin/   {ADMIN_EMAIL}"
         yield f"    password      {password or 'as printed by the first run'}"
+        yield f"    portal        {settings.SITE_URL}/portal/"
+        for email, one in sign_ins.items():
+            yield f"                  {email}   {one or 'as printed by the first run'}"
         yield f"    API           {settings.SITE_URL}/api/v1/docs"
         yield f"    API key       {secret}   (shown once)"
         yield f"    mails         {Path(settings.VAR_DIR) / 'mail'}\n"

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+from django.core.management.base import CommandError
+
 from billing.invoices.services import note_journal_export
 from billing.ledger.selectors import JOURNAL_COLUMNS, journal_rows
 from billing.platform.clock import now
-from billing.platform.commands import BillingCommand
+from billing.platform.commands import BillingCommand, month
 from billing.platform.lookup import get_or_not_found
 from customers.models import LegalEntity
-from valueverse.closing import month_of, next_month
+from valueverse.closing import next_month
 
 
 class Command(BillingCommand):
@@ -24,7 +26,7 @@ class Command(BillingCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("month", type=month_of, help="The month, as 2023-11.")
+        parser.add_argument("month", type=month, help="The month, as 2023-11.")
         parser.add_argument("--legal-entity", required=True, help="Public id of the seller.")
         parser.add_argument("--output", type=Path, help="File to write; standard output by default.")
 
@@ -33,15 +35,21 @@ class Command(BillingCommand):
             LegalEntity.objects.all(), kind="legal_entity", public_id=options["legal_entity"]
         )
         start_on, end_on = options["month"], next_month(options["month"])
-        note_journal_export(legal_entity=entity, start_on=start_on, end_on=end_on, at=now())
         rows = journal_rows(legal_entity=entity, start_on=start_on, end_on=end_on)
-        if options["output"] is None:
-            count = self.write(sys.stdout, rows)
-        else:
-            with options["output"].open("w", newline="", encoding="utf-8") as file:
+        output: Path | None = options["output"]
+        if output is None:
+            note_journal_export(legal_entity=entity, start_on=start_on, end_on=end_on, at=now())
+            self.write(sys.stdout, rows)
+            return
+        partial = output.with_name(f"{output.name}.part")
+        try:
+            with partial.open("w", newline="", encoding="utf-8") as file:
                 count = self.write(file, rows)
-        if options["output"] is not None:
-            self.report(f"{count} postings written to {options['output']}", {"postings": count})
+            note_journal_export(legal_entity=entity, start_on=start_on, end_on=end_on, at=now())
+            partial.rename(output)
+        except OSError as error:
+            raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+        self.report(f"{count} postings written to {output}", {"postings": count})
 
     def write(self, file: TextIO, rows: Iterable[tuple[str, ...]]) -> int:
         writer = csv.writer(file)

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from billing.approvals.services import ApprovalRequired
+from billing.core.lifecycles import BillRunStatus, InvoiceStatus
 from billing.core.money import format_major
 from billing.invoices import services
 from billing.invoices.models import BillRun, BillRunCustomerStatus
@@ -41,8 +42,17 @@ class Command(BillingCommand):
         parser.add_argument(
             "--review", action="store_true", help="Stop after drafting, for a person to approve."
         )
+        parser.add_argument(
+            "--approve", metavar="RUN", help="Approve a run that waits, and finalize its drafts."
+        )
+        parser.add_argument(
+            "--cancel", metavar="RUN", help="Give a run up that waits; everything is due again."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["cancel"]:
+            self.cancel(options["cancel"])
+            return
         customer = self.find_customer(options["customer"])
         dry_run: bool = options["dry_run"]
         as_of = as_of_instant(options["as_of"], at=now(), may_look_ahead=dry_run)
@@ -53,6 +63,10 @@ class Command(BillingCommand):
         ):
             if dry_run:
                 parked = self.look_ahead(as_of, customer)
+            elif options["approve"]:
+                run = services.approve_bill_run(run=self.find_run(options["approve"]), actor=ACTOR, at=now())
+                run = services.perform_bill_run(run=run, actor=ACTOR, at=now(), stop=stop)
+                parked = self.show([run], dry_run=False)
             else:
                 runs = services.bill_due(
                     as_of=as_of,
@@ -73,6 +87,14 @@ class Command(BillingCommand):
         return by_external_id or get_or_not_found(
             Customer.objects.all(), kind="customer", public_id=reference
         )
+
+    def find_run(self, public_id: str) -> BillRun:
+        return get_or_not_found(BillRun.objects.all(), kind="bill_run", public_id=public_id)
+
+    def cancel(self, public_id: str) -> None:
+        run = services.cancel_bill_run(run=self.find_run(public_id), actor=ACTOR, at=now())
+        text = f"Run {run.public_id} is canceled, its drafts are deleted; what they billed is due again."
+        self.report(text, {"runs": [{"id": run.public_id, "status": run.status}]})
 
     def look_ahead(self, as_of: datetime, customer: Customer | None) -> int:
         """Do all of it, short of what somebody has to approve first, and roll it back."""
@@ -112,9 +134,21 @@ class Command(BillingCommand):
             for invoice in invoices
         ]
         lines += [f"parked: {row['customer']}: {row['reason']} [{row['code']}]" for row in parked]
+        lines += [
+            f"waits for approval: run_billing --approve {run.public_id} (or --cancel {run.public_id})"
+            for run in BillRun.objects.filter(status=BillRunStatus.IN_REVIEW).order_by("pk")
+            if not dry_run
+        ]
+        finalized = sum(invoice["status"] == InvoiceStatus.FINALIZED for invoice in invoices)
+        drafts = f", {len(invoices) - finalized} drafts" if len(invoices) > finalized else ""
+        outcome = (
+            "nothing was changed"
+            if dry_run
+            else ", ".join(f"run {run.public_id} is {run.status}" for run in runs)
+        )
         lines.append(
-            f"{'Would bill' if dry_run else 'Billed'} {len(invoices)} invoices, {len(parked)} customers parked; "
-            + (", ".join(f"run {run.public_id} is {run.status}" for run in runs) or "nothing was due")
+            f"{'Would bill' if dry_run else 'Billed'} {finalized} invoices{drafts}, {len(parked)} customers parked; "
+            f"{outcome or 'nothing was due'}"
         )
         self.report(
             "\n".join(lines),

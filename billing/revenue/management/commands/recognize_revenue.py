@@ -11,8 +11,7 @@ from django.db import transaction
 from billing.core.money import format_major
 from billing.platform import metrics
 from billing.platform.actors import command_actor
-from billing.platform.clock import now
-from billing.platform.commands import BillingCommand
+from billing.platform.commands import BillingCommand, day
 from billing.platform.locks import run_lock
 from billing.platform.lookup import get_or_not_found
 from billing.revenue.services import recognize_revenue
@@ -31,7 +30,7 @@ class Command(BillingCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--as-of", type=date.fromisoformat, help="Last day of service to recognize; yesterday by default."
+            "--as-of", type=day, help="Last day of service to recognize; yesterday by default."
         )
         parser.add_argument("--legal-entity", help="Only this seller (public id); all by default.")
         parser.add_argument("--customer", help="Only this customer (public id).")
@@ -70,11 +69,13 @@ class Command(BillingCommand):
 
     def recognize(self, entity: LegalEntity, as_of: date | None, customer: Customer | None) -> dict[str, Any]:
         yesterday = now_for_seller(entity).astimezone(ZoneInfo(entity.time_zone)).date() - timedelta(days=1)
-        day = as_of or yesterday
-        result = recognize_revenue(legal_entity=entity, as_of=day, actor=ACTOR, at=now(), customer=customer)
+        through_on = as_of or yesterday
+        result = recognize_revenue(
+            legal_entity=entity, as_of=through_on, actor=ACTOR, at=now_for_seller(entity), customer=customer
+        )
         return {
             "legal_entity": entity.name,
-            "as_of": day.isoformat(),
+            "as_of": through_on.isoformat(),
             "currency": entity.accounting_currency,
             "slices": result.slices,
             "released": format_major(result.slices_minor, entity.accounting_currency),

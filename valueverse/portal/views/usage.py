@@ -1,0 +1,131 @@
+"""Usage by meter and day, on the page and as a file. Both show the figures of the home page, from the same query."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
+
+from billing.core.money import format_major
+from billing.core.periods import Period
+from billing.core.quantity import format_quantity
+from billing.invoices.documents.formatting import format_period, format_short_date
+from billing.subscriptions.models import Subscription
+from valueverse.portal.access import Member, for_members, show
+from valueverse.portal.billing_view import UsageOfMeter, all_subscriptions, periods, usage_by_day
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the page is about: a subscription, one of its periods, and a meter."""
+
+    subscriptions: list[Subscription]
+    subscription: Subscription
+    periods: list[Period]
+    period: Period
+    meters: list[UsageOfMeter]
+    meter: UsageOfMeter | None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.subscription.time_zone)
+
+
+def _chosen(request: HttpRequest, member: Member) -> Choice | None:
+    """What the address asks for; anything unknown in it means the first of its kind, the newest period."""
+    found = all_subscriptions(member.customer)
+    found = [row for row in found if row.started_at <= member.at]
+    if not found:
+        return None
+    found.reverse()
+    subscription = next((row for row in found if row.public_id == request.GET.get("plan")), found[0])
+    zone = ZoneInfo(subscription.time_zone)
+    offered = periods(subscription, at=member.at)
+    wanted = request.GET.get("from")
+    period = next((one for one in offered if one.start_on(zone).isoformat() == wanted), offered[0])
+    meters = usage_by_day(subscription, period=period)
+    meter = next((one for one in meters if one.meter.code == request.GET.get("meter")), None)
+    return Choice(found, subscription, offered, period, meters, meter or (meters[0] if meters else None))
+
+
+@require_safe
+@for_members
+def usage(request: HttpRequest, member: Member) -> HttpResponse:
+    """A meter of a period: its days as chart and table, with the price so far."""
+    choice = _chosen(request, member)
+    content: dict[str, Any] = {"choice": choice}
+    if choice is not None:
+        content["periods"] = [
+            (one.start_on(choice.zone).isoformat(), _words(one, choice, member), one == choice.period)
+            for one in choice.periods
+        ]
+        content["period"] = _words(choice.period, choice, member)
+        content["from"] = choice.period.start_on(choice.zone).isoformat()
+        if choice.meter is not None:
+            content["chart"] = _chart(choice.period, choice.meter, member)
+    return show(request, "usage", content, member=member)
+
+
+def _chart(period: Period, meter: UsageOfMeter, member: Member) -> list[dict[str, str]]:
+    """Every day of the period up to today, those without usage too: a chart needs an even axis."""
+    zone = ZoneInfo(meter.item.subscription.time_zone)
+    first_on, last_on = period.start_on(zone), min(period.last_on(zone), member.at.astimezone(zone).date())
+    used = {row.day: row.quantity for row in meter.days}
+    days = (first_on + timedelta(days=number) for number in range((last_on - first_on).days + 1))
+    return [
+        {
+            "label": format_short_date(day, member.language, beside=last_on),
+            "quantity": format_quantity(used.get(day, Decimal(0))),
+        }
+        for day in days
+    ]
+
+
+def _words(period: Period, choice: Choice, member: Member) -> str:
+    return format_period(period.start_on(choice.zone), period.last_on(choice.zone), member.language)
+
+
+@require_safe
+@for_members
+def export(request: HttpRequest, member: Member) -> HttpResponse:
+    """The period's usage of every meter as CSV: neutral figures, days of the customer's time zone."""
+    choice = _chosen(request, member)
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["day", "meter", "name", "quantity", "unit", "price_so_far", "currency"])
+    for one in choice.meters if choice else []:
+        for row in one.days:
+            writer.writerow(
+                [
+                    row.day.isoformat(),
+                    neutral(one.meter.code),
+                    neutral(one.item.price.name),
+                    format_quantity(row.quantity),
+                    one.item.price.unit_code,
+                    format_major(row.so_far_minor, choice.subscription.currency) if choice else "",
+                    choice.subscription.currency if choice else "",
+                ]
+            )
+    start = choice.period.start_on(choice.zone).isoformat() if choice else "none"
+    answer = HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = str(
+        content_disposition_header(as_attachment=True, filename=f"usage-{start}.csv")
+    )
+    return answer
+
+
+def neutral(text: str) -> str:
+    """Text that a spreadsheet shows and does not compute: what begins like a formula gets an apostrophe before it.
+
+    >>> neutral("=1+1"), neutral("Input tokens")
+    ("'=1+1", 'Input tokens')
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
