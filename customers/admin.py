@@ -16,9 +16,6 @@ from billing.platform.clock import now
 from customers import services
 from customers.models import (
     ApiKey,
-    Contact,
-    Customer,
-    CustomerTaxId,
     LegalEntity,
     NumberCounter,
     NumberSeries,
@@ -36,14 +33,6 @@ class NumberSeriesInline(ReadOnlyInline):
     model = NumberSeries
 
 
-class TaxIdInline(ReadOnlyInline):
-    model = CustomerTaxId
-
-
-class ContactInline(ReadOnlyInline):
-    model = Contact
-
-
 @admin.register(LegalEntity)
 class LegalEntityAdmin(ReadOnlyAdmin):
     list_display = ["name", "country", "accounting_currency", "time_zone", "is_test"]
@@ -57,13 +46,16 @@ class NumberCounterAdmin(ReadOnlyAdmin):
     list_select_related = ["series__legal_entity"]
 
 
-@admin.register(Customer)
 class CustomerAdmin(ReadOnlyAdmin):
-    list_display = ["name", "public_id", "external_id", "country", "currency", "legal_entity", "test_clock"]
-    list_filter = ["legal_entity"]
+    """The list of customers; their page is in `valueverse.backoffice`."""
+
+    list_display = [
+        "name", "external_id", "public_id", "country", "currency", "collection_method", "legal_entity", "test_clock"
+    ]  # fmt: skip
+    list_filter = ["legal_entity", "currency", "collection_method"]
     list_select_related = ["legal_entity", "test_clock"]
     search_fields = ["name", "legal_name", "public_id", "external_id"]
-    inlines = [TaxIdInline, ContactInline]
+    empty_state = "No customer yet. Create one through the API, or see the demo: make demo."
 
 
 class AdvanceForm(forms.Form):
@@ -122,9 +114,9 @@ class TestClockAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         may_advance = request.user.has_perm("customers.change_testclock")
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "may_advance": may_advance}
-        )
+        context = {**(extra_context or {}), "may_advance": may_advance}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def advance_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for the new time, and move the clock; a refusal stands beside the field."""

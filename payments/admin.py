@@ -1,44 +1,84 @@
-"""Back office pages of this app: to be read."""
+"""Money in the back office: its lists. Payments get their page in `valueverse.backoffice`."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.utils.safestring import SafeString
 
-from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
-from payments.models import CollectionSchedule, Payment, PaymentAllocation, PaymentMethod, Refund
-
-
-class PaymentAllocationInline(ReadOnlyInline):
-    model = PaymentAllocation
+from billing.platform import display
+from billing.platform.admin import ReadOnlyAdmin
+from payments.models import CollectionSchedule, PaymentMethod
 
 
-class RefundInline(ReadOnlyInline):
-    model = Refund
-
-
-@admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    """The list of payments."""
+
     list_display = [
-        "public_id",
-        "customer",
-        "kind",
-        "status",
-        "amount_minor",
-        "currency",
-        "invoice",
-        "initiated_at",
+        "received",
+        "customer_link",
+        "how",
+        "invoice_link",
+        "amount_figure",
+        "unapplied_figure",
+        "reference",
+        "status_pill",
     ]
-    list_filter = ["status", "kind", "gateway"]
-    list_select_related = ["customer", "invoice"]
+    list_filter = ["status", "kind", "gateway", "legal_entity"]
+    list_select_related = ["customer", "invoice", "method"]
     search_fields = ["public_id", "gateway_ref", "reference", "customer__name", "invoice__number"]
-    inlines = [PaymentAllocationInline, RefundInline]
+    empty_state = (
+        "No payment yet. Record one on an invoice's or a customer's page; cards are charged automatically."
+    )
+
+    @admin.display(description="Received on", ordering="received_on")
+    def received(self, row: Any) -> str:
+        return str(row.received_on) if row.received_on else "Not received"
+
+    @admin.display(description="How")
+    def how(self, row: Any) -> str:
+        return str(row.method or row.get_kind_display())
+
+    @admin.display(description="Customer", ordering="customer__name")
+    def customer_link(self, row: Any) -> SafeString:
+        return display.link(row.customer)
+
+    @admin.display(description="Invoice", ordering="invoice__number")
+    def invoice_link(self, row: Any) -> SafeString:
+        return display.link(row.invoice)
+
+    @admin.display(description="Amount", ordering="amount_minor")
+    def amount_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.amount_minor, row.currency)
+
+    @admin.display(description="Unapplied")
+    def unapplied_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.unapplied_minor, row.currency)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)
 
 
 @admin.register(PaymentMethod)
 class PaymentMethodAdmin(ReadOnlyAdmin):
     list_display = ["label", "customer", "gateway", "is_default", "created_at", "detached_at"]
+    list_filter = ["gateway", "is_default"]
     list_select_related = ["customer"]
+    search_fields = ["label", "customer__name"]
+    empty_state = "No payment method yet. Customers add one through the API."
 
 
 @admin.register(CollectionSchedule)
 class CollectionScheduleAdmin(ReadOnlyAdmin):
-    list_display = ["invoice", "attempts", "next_attempt_at", "stopped_reason"]
-    list_select_related = ["invoice"]
+    list_display = ["invoice_link", "customer", "attempts", "next_attempt_at", "stopped_reason"]
+    list_select_related = ["invoice__customer"]
+    search_fields = ["invoice__number", "invoice__customer__name"]
+    empty_state = "Nothing is being collected. Finalized invoices of customers who pay by card appear here."
+
+    @admin.display(description="Invoice", ordering="invoice__number")
+    def invoice_link(self, row: Any) -> SafeString:
+        return display.link(row.invoice)
+
+    @admin.display(description="Customer", ordering="invoice__customer__name")
+    def customer(self, row: Any) -> SafeString:
+        return display.link(row.invoice.customer)

@@ -92,6 +92,11 @@ class Payment(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [
+            ("record_payment", "Can record payments by hand"),
+            ("allocate_payment", "Can allocate payments and reverse allocations"),
+            ("refund_payment", "Can refund payments"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=is_one_of("status", list(PaymentStatus)), name="payment_status_is_known"
@@ -164,7 +169,7 @@ class PaymentAllocation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id} -> {self.invoice_id}: {self.amount_minor}"
+        return f"{self.public_id}"
 
 
 class Refund(models.Model):

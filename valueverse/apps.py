@@ -3,6 +3,13 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class FinanceAdminConfig(AdminConfig):
+    """Makes the back office the one admin site, so that every registration lands on it."""
+
+    default_site = "valueverse.admin_site.FinanceAdminSite"
 
 
 class ValueVerseConfig(AppConfig):

@@ -6,6 +6,8 @@ Each task gets the public id of the event's object. Tasks are queued at least on
 REACTIONS: dict[str, tuple[str, ...]] = {
     "meter.created": ("usage.count_past_events",),
     "invoice.finalized": ("invoices.render_invoice", "payments.collect_finalized_invoice"),
+    "bill_run.created": ("invoices.perform_bill_run",),
+    "bill_run.approved": ("invoices.perform_bill_run",),
     "credit_note.finalized": ("invoices.render_credit_note",),
     "test_clock.advanced": ("invoices.bill_test_clock",),
     "invoice.mail_queued": ("invoices.send_mail",),

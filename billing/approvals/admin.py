@@ -1,26 +1,50 @@
 """Back office pages of this app: to be read."""
 
-from django.contrib import admin
+from typing import Any
 
-from billing.approvals.models import ApprovalPolicy, ApprovalRequest
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from billing.approvals.models import ApprovalPolicy
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 
 
-@admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(ReadOnlyAdmin):
+    """The inbox of approvals; its page is in `valueverse.backoffice`."""
+
     list_display = [
+        "requested_at",
+        "requested_by_label",
         "action",
         "object_id",
-        "amount_minor",
-        "currency",
-        "status",
-        "requested_by_label",
-        "requested_at",
+        "amount_figure",
+        "reason",
+        "status_pill",
+        "decided_by_label",
     ]
+    exclude = ["amount_minor"]
+    readonly_fields = ["amount_figure"]
+    empty_state = "Nobody has asked for an approval. Actions above the limit of a policy appear here."
     list_filter = ["status", "action"]
-    search_fields = ["object_id", "public_id"]
+    search_fields = ["object_id", "public_id", "requested_by_label"]
+
+    @admin.display(description="Amount", ordering="amount_minor")
+    def amount_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.amount_minor, row.currency)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)
 
 
 @admin.register(ApprovalPolicy)
 class ApprovalPolicyAdmin(ReadOnlyAdmin):
-    list_display = ["action", "currency", "limit_minor"]
+    list_display = ["action", "limit_figure"]
+    exclude = ["limit_minor"]
+    readonly_fields = ["limit_figure"]
+    empty_state = "No policy yet: every action with money is approved at once."
+
+    @admin.display(description="Limit", ordering="limit_minor")
+    def limit_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.limit_minor, row.currency)

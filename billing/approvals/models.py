@@ -66,6 +66,7 @@ class ApprovalRequest(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [("decide_approval", "Can approve and reject requests of others")]
         constraints = [
             models.CheckConstraint(
                 condition=is_one_of("status", list(ApprovalStatus)), name="approval_status_is_known"

@@ -1,82 +1,205 @@
-"""Back office pages of this app: to be read."""
+"""Documents in the back office: their lists. Invoices and bill runs get their pages in `valueverse.backoffice`."""
+
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from billing.core.lifecycles import InvoiceStatus
 from billing.invoices.models import (
-    BillRun,
-    BillRunCustomer,
     CreditNote,
     CreditNoteLine,
     CreditNoteTax,
     DocumentMail,
-    Invoice,
-    InvoiceLine,
-    InvoiceTax,
     StoredDocument,
 )
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
 
-_DOCUMENT_COLUMNS = ("number", "customer", "status", "issued_on", "total_minor", "currency", "legal_entity")
-_LINE_FIELDS = ("position", "code", "description", "quantity", "unit_amount", "amount_minor", "tax_percent")
+
+class DocumentAdmin(ReadOnlyAdmin):
+    """Columns that invoices and credit notes share."""
+
+    @admin.display(description="Number", ordering="number")
+    def document(self, row: Any) -> str:
+        return row.number or "Draft"
+
+    @admin.display(description="Customer", ordering="customer__name")
+    def customer_link(self, row: Any) -> SafeString:
+        return display.link(row.customer)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)
+
+    @admin.display(description="Net", ordering="subtotal_minor")
+    def net_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.subtotal_minor, row.currency)
+
+    @admin.display(description="Tax", ordering="tax_minor")
+    def tax_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.tax_minor, row.currency)
+
+    @admin.display(description="Total", ordering="total_minor")
+    def total_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.total_minor, row.currency)
 
 
-class InvoiceLineInline(ReadOnlyInline):
-    model = InvoiceLine
-    fields = _LINE_FIELDS
+class SettlementFilter(admin.SimpleListFilter):
+    """Open or settled: derived from the counters, so no column of its own."""
+
+    title = "settlement"
+    parameter_name = "settlement"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Something is open"), ("settled", "Settled")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        settled = F("allocated_minor") + F("offset_minor") + F("written_off_minor")
+        if self.value() == "open":
+            return queryset.filter(status=InvoiceStatus.FINALIZED, total_minor__gt=settled)
+        if self.value() == "settled":
+            return queryset.filter(status=InvoiceStatus.FINALIZED, total_minor=settled)
+        return queryset
 
 
-class InvoiceTaxInline(ReadOnlyInline):
-    model = InvoiceTax
+class InvoiceAdmin(DocumentAdmin):
+    """The list of invoices."""
+
+    list_display = (
+        "document",
+        "customer_link",
+        "issued_on",
+        "due_on",
+        "net_figure",
+        "tax_figure",
+        "total_figure",
+        "open_figure",
+        "status_pill",
+        "settlement_pill",
+    )
+    list_filter = ["status", SettlementFilter, "legal_entity", "currency", "billing_reason"]
+    list_select_related = ["customer", "legal_entity"]
+    search_fields = ["number", "public_id", "customer__name"]
+    empty_state = "No invoice yet. Start a bill run: it drafts what is due of every subscription."
+
+    @admin.display(description="Open")
+    def open_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.open_minor if row.settlement else None, row.currency)
+
+    @admin.display(description="Settlement")
+    def settlement_pill(self, row: Any) -> SafeString:
+        return display.pill(row.settlement) if row.settlement else display.NONE
 
 
 class CreditNoteLineInline(ReadOnlyInline):
     model = CreditNoteLine
-    fields = _LINE_FIELDS
+    fields = ["position", "description", "service", "quantity_figure", "net_figure", "tax_percent"]
+    readonly_fields = ["service", "quantity_figure", "net_figure"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("credit_note")
+
+    @admin.display(description="Service")
+    def service(self, row: Any) -> str:
+        return display.days(row.service_start_on, row.service_last_on)
+
+    @admin.display(description="Quantity")
+    def quantity_figure(self, row: Any) -> str:
+        return display.quantity(row.quantity)
+
+    @admin.display(description="Net")
+    def net_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.amount_minor, row.credit_note.currency)
 
 
 class CreditNoteTaxInline(ReadOnlyInline):
     model = CreditNoteTax
+    fields = ["tax_country", "category", "percent", "base_figure", "tax_figure"]
+    readonly_fields = ["base_figure", "tax_figure"]
 
+    @admin.display(description="Base")
+    def base_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.base_minor, row.credit_note.currency)
 
-class BillRunCustomerInline(ReadOnlyInline):
-    model = BillRunCustomer
-
-
-@admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
-    list_display = _DOCUMENT_COLUMNS
-    list_filter = ["status", "legal_entity"]
-    list_select_related = ["customer", "legal_entity"]
-    search_fields = ["number", "public_id", "customer__name"]
-    inlines = [InvoiceLineInline, InvoiceTaxInline]
+    @admin.display(description="Tax")
+    def tax_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.tax_minor, row.credit_note.currency)
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(ReadOnlyAdmin):
-    list_display = (*_DOCUMENT_COLUMNS, "invoice")
-    list_filter = ["status", "legal_entity"]
+class CreditNoteAdmin(DocumentAdmin):
+    list_display = (
+        "document",
+        "customer_link",
+        "invoice_link",
+        "issued_on",
+        "reason",
+        "net_figure",
+        "tax_figure",
+        "total_figure",
+        "status_pill",
+    )
+    list_filter = ["status", "legal_entity", "reason", "is_cancellation"]
     list_select_related = ["customer", "legal_entity", "invoice"]
     search_fields = ["number", "public_id", "customer__name", "invoice__number"]
+    fields = (
+        "public_id", "document", "status_pill", "customer_link", "invoice_link", "is_cancellation", "reason", "note",
+        "issued_on", "net_figure", "tax_figure", "total_figure", "offset_figure", "refund_figure", "refunded_figure",
+    )  # fmt: skip
+    readonly_fields = (
+        "document", "status_pill", "customer_link", "invoice_link", "net_figure", "tax_figure", "total_figure",
+        "offset_figure", "refund_figure", "refunded_figure",
+    )  # fmt: skip
     inlines = [CreditNoteLineInline, CreditNoteTaxInline]
+    empty_state = "No credit note yet. Credit or cancel an invoice on its page."
+
+    @admin.display(description="Invoice", ordering="invoice__number")
+    def invoice_link(self, row: Any) -> SafeString:
+        return display.link(row.invoice)
+
+    @admin.display(description="Against the open amount")
+    def offset_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.offset_minor, row.currency)
+
+    @admin.display(description="Owed back")
+    def refund_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.refund_minor, row.currency)
+
+    @admin.display(description="Refunded")
+    def refunded_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.refunded_minor, row.currency)
 
 
-@admin.register(BillRun)
 class BillRunAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "as_of", "status", "customer", "actor_label", "created_at", "completed_at"]
-    list_filter = ["status"]
+    """The list of bill runs."""
+
+    list_display = [
+        "as_of", "public_id", "status_pill", "customer", "needs_review", "actor_label", "created_at", "completed_at"
+    ]  # fmt: skip
+    list_filter = ["status", "needs_review"]
     list_select_related = ["customer"]
-    inlines = [BillRunCustomerInline]
+    search_fields = ["public_id", "customer__name"]
+    empty_state = (
+        "No bill run yet. Use Start bill run: it shows what would be billed before anything is written."
+    )
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)
 
 
 @admin.register(StoredDocument)
 class StoredDocumentAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "invoice", "credit_note", "format", "sha256", "retain_until"]
     list_select_related = ["invoice", "credit_note"]
+    search_fields = ["public_id", "invoice__number", "credit_note__number"]
     exclude = ["content"]
+    empty_state = "No document is stored yet. Finalizing an invoice renders and stores its PDF."
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("content")
 
 
@@ -84,10 +207,9 @@ class StoredDocumentAdmin(ReadOnlyAdmin):
 class DocumentMailAdmin(ReadOnlyAdmin):
     list_display = [
         "recipient",
-        "status",
+        "document",
+        "status_pill",
         "attempts",
-        "invoice",
-        "credit_note",
         "queued_at",
         "sent_at",
         "error",
@@ -95,3 +217,12 @@ class DocumentMailAdmin(ReadOnlyAdmin):
     list_filter = ["status"]
     list_select_related = ["invoice", "credit_note"]
     search_fields = ["recipient", "invoice__number", "credit_note__number"]
+    empty_state = "No mail yet. Finalizing an invoice queues one for every billing contact."
+
+    @admin.display(description="Document")
+    def document(self, row: Any) -> SafeString:
+        return display.link(row.invoice or row.credit_note)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)

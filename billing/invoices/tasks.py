@@ -62,3 +62,17 @@ def bill_test_clock(clock_id: str) -> None:
     with run_lock(services.BILLING_LOCK):
         for customer in due_customers(as_of=now()).filter(test_clock__public_id=clock_id):
             services.bill_due(as_of=now(), customer=customer, actor=actor, at=now())
+
+
+@shared_task(
+    name="invoices.perform_bill_run",
+    ignore_result=True,
+    autoretry_for=(RunInProgress,),
+    retry_backoff=5,
+    max_retries=10,
+)
+def perform_bill_run(run_id: str) -> None:
+    """Take a started or approved run as far as it goes without a person; one that stands elsewhere is left alone."""
+    actor = task_actor("invoices.perform_bill_run")
+    with run_lock(services.BILLING_LOCK):
+        services.continue_bill_run(run_id=run_id, actor=actor, at=now())

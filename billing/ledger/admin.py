@@ -1,34 +1,81 @@
 """Back office pages of this app: to be read."""
 
-from django.contrib import admin
+from typing import Any
 
-from billing.ledger.models import Account, AccountingPeriod, JournalEntry, Posting
+from django.contrib import admin
+from django.db.models import Q, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from billing.core.postings import ROLE_NAMES, Role
+from billing.ledger.models import Account, JournalEntry, Posting
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+
+DOCUMENT_LISTS = {
+    "invoice": "invoices_invoice",
+    "credit_note": "invoices_creditnote",
+    "payment": "payments_payment",
+}
+"""Kind of a fact: the list in which it is found by its public id."""
 
 
 class PostingInline(ReadOnlyInline):
     model = Posting
-    fields = [
-        "account",
-        "amount_minor",
-        "accounting_amount_minor",
-        "currency",
-        "customer",
-        "line_id",
-        "tax_rate",
-    ]
+    fields = ["account_name", "debit", "credit", "customer", "line_id", "service_days", "tax_rate"]
+    readonly_fields = ["account_name", "debit", "credit", "service_days"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("account", "customer").order_by("pk")
+
+    @admin.display(description="Account")
+    def account_name(self, row: Any) -> SafeString:
+        return display.link(row.account, f"{row.account.role} {ROLE_NAMES[Role(row.account.role)]}")
+
+    @admin.display(description="Debit")
+    def debit(self, row: Any) -> SafeString:
+        return display.amount_cell(row.amount_minor if row.amount_minor > 0 else None, row.currency)
+
+    @admin.display(description="Credit")
+    def credit(self, row: Any) -> SafeString:
+        return display.amount_cell(-row.amount_minor if row.amount_minor < 0 else None, row.currency)
+
+    @admin.display(description="Service")
+    def service_days(self, row: Any) -> Any:
+        if row.service_start_on is None or row.service_end_on is None:
+            return display.NONE
+        return display.days(row.service_start_on, row.service_end_on)
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    list_display = ["role", "detail", "currency", "gl_code", "legal_entity"]
+    list_display = ["role", "name", "detail", "currency", "gl_code", "legal_entity"]
     list_filter = ["legal_entity"]
     list_select_related = ["legal_entity"]
+    empty_state = "No account yet. An account is opened with its first posting."
+
+    @admin.display(description="Account", ordering="role")
+    def name(self, row: Any) -> str:
+        return ROLE_NAMES[Role(row.role)]
 
 
-@admin.register(AccountingPeriod)
 class AccountingPeriodAdmin(ReadOnlyAdmin):
-    list_display = ["start_on", "end_on", "legal_entity", "status", "closed_at"]
+    """The list of accounting periods; their page is in `valueverse.backoffice`."""
+
+    list_display = ["month", "legal_entity", "status_pill", "closed_at"]
+    ordering = ["-start_on"]
+    empty_state = "No accounting period yet. The first posted document or payment opens its month."
+
+    @admin.display(description="Month", ordering="start_on")
+    def month(self, row: Any) -> str:
+        return display.month(row.start_on)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status, tone="good" if row.status == "closed" else "")
+
     list_filter = ["legal_entity", "status"]
     list_select_related = ["legal_entity"]
 
@@ -40,11 +87,36 @@ class JournalEntryAdmin(ReadOnlyAdmin):
         "source_type",
         "purpose",
         "source_id",
-        "currency",
+        "amount_figure",
         "legal_entity",
         "is_late",
     ]
     list_filter = ["legal_entity", "source_type"]
     list_select_related = ["legal_entity"]
     search_fields = ["public_id", "source_id"]
+    empty_state = (
+        "Nothing is posted yet. Finalizing an invoice or receiving a payment writes the first entry."
+    )
+    fields = (
+        "public_id", "accounting_on", "document", "purpose", "legal_entity", "period", "amount_figure", "is_late",
+        "reverses", "actor_label", "posted_at", "exchange_rate", "exchange_rate_source", "exchange_rate_on",
+    )  # fmt: skip
+    readonly_fields = ("document", "amount_figure")
     inlines = [PostingInline]
+
+    @admin.display(description="Of")
+    def document(self, row: Any) -> SafeString | str:
+        """The fact behind the entry, found by its public id in the list of its kind."""
+        name = DOCUMENT_LISTS.get(row.source_type)
+        if name is None:
+            return f"{row.source_type} {row.source_id}"
+        address = f"{reverse(f'admin:{name}_changelist')}?q={row.source_id}"
+        return format_html('<a class="fin-link" href="{}">{} {}</a>', address, row.source_type, row.source_id)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        debits = Sum("postings__amount_minor", filter=Q(postings__amount_minor__gt=0))
+        return super().get_queryset(request).annotate(debit_minor=debits)
+
+    @admin.display(description="Amount")
+    def amount_figure(self, row: Any) -> SafeString:
+        return display.amount_cell(row.debit_minor or 0, row.currency)

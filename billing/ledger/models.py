@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from billing.core.lifecycles import PeriodStatus
+from billing.core.money import format_major
 from billing.core.postings import Role
 from billing.platform.fields import ActorColumns, CurrencyField, MinorField, PublicIdField, is_one_of
 from customers.models import Customer, LegalEntity
@@ -49,6 +50,10 @@ class AccountingPeriod(models.Model):
 
     class Meta:
         ordering = ["legal_entity", "start_on"]
+        permissions = [
+            ("close_period", "Can close accounting periods"),
+            ("export_journal", "Can export the journal"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["legal_entity", "start_on"], name="one_accounting_period_per_month"
@@ -163,4 +168,4 @@ class Posting(models.Model):
         indexes = [models.Index(fields=["customer", "account"], name="posting_by_customer_account")]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.amount_minor} {self.currency}"
+        return f"{self.account_id} {format_major(self.amount_minor, self.currency)} {self.currency}"

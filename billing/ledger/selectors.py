@@ -1,10 +1,10 @@
 """Questions about the books: trial balance, balances of a customer, journal export, what breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 
 from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
@@ -98,6 +98,14 @@ def accounting_day(*, source_type: str, purpose: str) -> Subquery:
     return Subquery(entries.values("accounting_on")[:1])
 
 
+def entries_about(*, source_ids: Sequence[str]) -> list[JournalEntry]:
+    """The entries of several facts, oldest first, each with its debit in `debit_minor` (minor units)."""
+    debits = Sum("postings__amount_minor", filter=Q(postings__amount_minor__gt=0))
+    return list(
+        JournalEntry.objects.filter(source_id__in=source_ids).annotate(debit_minor=debits).order_by("pk")
+    )
+
+
 def sources_booked(
     *, legal_entity: LegalEntity, source_type: str, start_on: date, end_on: date
 ) -> QuerySet[JournalEntry, str]:
@@ -148,3 +156,90 @@ def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> 
             posting.service_end_on.isoformat() if posting.service_end_on else "",
             posting.tax_rate,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """What a role gains in debit and credit, in minor units of one accounting currency; both are positive."""
+
+    role: str
+    currency: str
+    debit_minor: int
+    credit_minor: int
+
+
+def last_entry_pk() -> int:
+    """A mark in the journal, for effect_since."""
+    return JournalEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def effect_since(*, entry_pk: int, actor_id: str) -> list[EffectRow]:
+    """What an actor has posted since a mark, by role and currency."""
+    return _effect(Posting.objects.filter(entry_id__gt=entry_pk, entry__actor_id=actor_id))
+
+
+def effect_of(*, source_ids: Sequence[str]) -> list[EffectRow]:
+    """What facts have posted, by role and currency."""
+    return _effect(Posting.objects.filter(entry__source_id__in=source_ids))
+
+
+def _effect(postings: QuerySet[Posting]) -> list[EffectRow]:
+    debit = Sum("accounting_amount_minor", filter=Q(accounting_amount_minor__gt=0))
+    credit = Sum("accounting_amount_minor", filter=Q(accounting_amount_minor__lt=0))
+    rows = (
+        postings.order_by("account__role", "entry__accounting_currency")
+        .values(role=F("account__role"), books=F("entry__accounting_currency"))
+        .annotate(debit=debit, credit=credit)
+    )
+    return [
+        EffectRow(row["role"], row["books"], int(row["debit"] or 0), -int(row["credit"] or 0)) for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One posting on an account's page: its entry, its side, and the balance after it, in minor units."""
+
+    posting: Posting
+    debit_minor: int
+    credit_minor: int
+    balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatement:
+    """A role's postings of some days in accounting currency: what stood before, each posting, what stands after."""
+
+    opening_minor: int
+    rows: list[AccountRow]
+    closing_minor: int
+    is_cut: bool
+
+
+def account_statement(
+    *, legal_entity: LegalEntity, role: Role, start_on: date | None, as_of: date, limit: int = 500
+) -> AccountStatement:
+    """The postings of a role in [start_on, as_of], oldest first; the first `limit` of them, and whether more follow.
+
+    start_on: None for all since the beginning. The closing balance covers all of them, also those cut off.
+    """
+    postings = Posting.objects.filter(
+        legal_entity=legal_entity, account__role=role.value, entry__accounting_on__lte=as_of
+    )
+    opening = 0
+    if start_on is not None:
+        before = postings.filter(entry__accounting_on__lt=start_on)
+        opening = int(before.aggregate(balance=Sum("accounting_amount_minor"))["balance"] or 0)
+        postings = postings.filter(entry__accounting_on__gte=start_on)
+    total = int(postings.aggregate(balance=Sum("accounting_amount_minor"))["balance"] or 0)
+    found = list(
+        postings.select_related("entry", "customer").order_by("entry__accounting_on", "entry_id", "pk")[
+            : limit + 1
+        ]
+    )
+    balance, rows = opening, []
+    for posting in found[:limit]:
+        minor = posting.accounting_amount_minor
+        balance += minor
+        rows.append(AccountRow(posting, max(minor, 0), max(-minor, 0), balance))
+    return AccountStatement(opening, rows, opening + total, len(found) > limit)

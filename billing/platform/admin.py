@@ -1,10 +1,9 @@
-"""The base of admin pages that only show: verbs come as actions that call services."""
+"""The base of back office pages: rows are read here, and change only through services."""
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
 
 from billing.platform.actors import Actor, ActorKind
 
@@ -27,15 +26,24 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Model]):
-    """A page per row and a list, to be read."""
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # Unfold has no types
+    """A page per row and a list, to be read.
+
+    empty_state: what stands where a list without a filter is empty: what would be here, and the next step.
+    """
 
     show_full_result_count = False
     list_per_page = 50
+    list_fullwidth = True
+    list_filter_sheet = True
+    actions = None
+    empty_value_display = "–"
+    empty_state = "Nothing has been recorded here yet."
 
 
-class ReadOnlyInline(ReadOnly, admin.TabularInline[Model, Model]):
+class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]  # Unfold has no types
     """Rows that belong to another, shown on its page."""
 
     extra = 0
     show_change_link = False
+    hide_title = True

@@ -53,3 +53,21 @@ def try_transaction_lock(name: str) -> bool:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock_key(name)])
         (locked,) = cursor.fetchone()
     return bool(locked)
+
+
+@contextmanager
+def waiting_lock(name: str) -> Iterator[None]:
+    """Hold the session-wide advisory lock `name` while the block lasts, after waiting for whoever has it.
+
+    For what one person does to one object: the second of two clicks waits, then sees what the first has done. No
+    transaction stays open meanwhile, so that a gateway may be called. Waits as long as the lock timeout allows.
+    """
+    key = _lock_key(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+    try:
+        yield
+    finally:
+        if connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])

@@ -11,6 +11,7 @@ from django.db import connection
 
 from billing.activity.services import broken_chain_positions
 from billing.usage.selectors import rollup_mismatches
+from customers.models import LegalEntity
 
 ROWS_MAX = 50
 """Rows reported per check; a broken invariant shows in the first ones."""
@@ -47,10 +48,15 @@ def _sql(query: str) -> Callable[[], list[str]]:
     return rows
 
 
-def _control(role: str, sign: int, expected: str) -> Callable[[], list[str]]:
-    """Compare a role's balance per legal entity with the documents; `expected` yields (legal_entity_id, amount)."""
-    return _sql(f"""
-        SELECT entity.name AS legal_entity, coalesce(book.balance, 0) AS booked, coalesce(fact.amount, 0) AS expected
+_CONTROLS: dict[str, tuple[int, str]] = {}
+"""Role: its sign, and the query of what the documents say it should be; filled by _control."""
+
+
+def _control_sql(role: str, sign: int, expected: str) -> str:
+    """A role's balance per legal entity, and what the documents say: `expected` yields (legal_entity_id, amount)."""
+    return f"""
+        SELECT entity.id AS entity_id, entity.name AS legal_entity, coalesce(book.balance, 0) AS booked,
+               coalesce(fact.amount, 0) AS expected
         FROM customers_legalentity entity
         LEFT JOIN (
             SELECT posting.legal_entity_id, {sign} * sum(posting.amount_minor) AS balance
@@ -60,8 +66,42 @@ def _control(role: str, sign: int, expected: str) -> Callable[[], list[str]]:
         LEFT JOIN (
             SELECT legal_entity_id, sum(amount) AS amount FROM ({expected}) facts GROUP BY legal_entity_id
         ) fact ON fact.legal_entity_id = entity.id
-        WHERE coalesce(book.balance, 0) <> coalesce(fact.amount, 0)
+    """  # noqa: S608 - constant text
+
+
+def _control(role: str, sign: int, expected: str) -> Callable[[], list[str]]:
+    """The entities whose balance of a role differs from the documents."""
+    _CONTROLS[role] = (sign, expected)
+    return _sql(f"""
+        SELECT legal_entity, booked, expected FROM ({_control_sql(role, sign, expected)}) control
+        WHERE booked <> expected
     """)  # noqa: S608 - constant text
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """A control account of one legal entity: its balance, and what the documents say, in minor units, both positive."""
+
+    role: str
+    booked_minor: int
+    expected_minor: int
+
+    @property
+    def difference_minor(self) -> int:
+        """Zero where the books agree with the documents."""
+        return self.booked_minor - self.expected_minor
+
+
+def controls(*, legal_entity: LegalEntity) -> list[ControlRow]:
+    """Every control account of a legal entity as it stands now, by role."""
+    rows = []
+    with connection.cursor() as cursor:
+        for role, (sign, expected) in sorted(_CONTROLS.items()):
+            query = f"SELECT booked, expected FROM ({_control_sql(role, sign, expected)}) control WHERE entity_id = %s"  # noqa: S608
+            cursor.execute(query, [legal_entity.pk])
+            booked, documents = cursor.fetchone()
+            rows.append(ControlRow(role, int(booked), int(documents)))
+    return rows
 
 
 CHECKS: tuple[Check, ...] = (

@@ -6,6 +6,7 @@ Document lines are named by public id, without foreign key: documents live in a 
 from django.db import models
 from django.db.models import F, Q
 
+from billing.core.money import format_major
 from billing.ledger.models import JournalEntry
 from billing.platform.fields import CurrencyField, MinorField, PublicIdField, ReferenceField
 from billing.subscriptions.models import SubscriptionItem
@@ -39,7 +40,7 @@ class RevenueSchedule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.line_id}: {self.amount_minor} {self.currency}"
+        return f"{self.line_id}: {format_major(self.amount_minor, self.currency)} {self.currency}"
 
 
 class RevenueSlice(models.Model):
@@ -82,7 +83,7 @@ class RevenueSlice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.schedule_id} {self.month_on:%Y-%m}: {self.amount_minor}"
+        return f"{self.schedule_id} {self.month_on:%Y-%m}"
 
 
 class UsageAccrual(models.Model):
@@ -111,4 +112,4 @@ class UsageAccrual(models.Model):
         indexes = [models.Index(fields=["item", "start_at"], name="accrual_by_item")]
 
     def __str__(self) -> str:
-        return f"{self.item_id} {self.month_on:%Y-%m}: {self.amount_minor}"
+        return f"{self.item_id} {self.month_on:%Y-%m}: {format_major(self.amount_minor, self.currency)} {self.currency}"

@@ -1,7 +1,11 @@
 """Back office pages of this app: to be read."""
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
 from billing.subscriptions.models import BilledPeriod, Subscription, SubscriptionItem
 
@@ -14,17 +18,26 @@ class SubscriptionItemInline(ReadOnlyInline):
 class SubscriptionAdmin(ReadOnlyAdmin):
     list_display = [
         "public_id",
-        "customer",
+        "customer_link",
         "plan_version",
-        "status",
+        "status_pill",
         "started_at",
         "next_billing_at",
         "cancel_at",
     ]
-    list_filter = ["status"]
+    list_filter = ["status", "plan_version__plan"]
+    empty_state = "Nobody has subscribed yet. Start a subscription through the API."
     list_select_related = ["customer", "plan_version__plan"]
     search_fields = ["public_id", "external_id", "customer__name"]
     inlines = [SubscriptionItemInline]
+
+    @admin.display(description="Customer", ordering="customer__name")
+    def customer_link(self, row: Any) -> SafeString:
+        return display.link(row.customer)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)
 
 
 @admin.register(BilledPeriod)

@@ -1,7 +1,10 @@
 """Usage in the back office: to be looked at."""
 
+from typing import Any
+
 from django.contrib import admin
 
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 from billing.usage.models import UsageEvent, UsageImport, UsageRollup
 
@@ -10,16 +13,29 @@ from billing.usage.models import UsageEvent, UsageImport, UsageRollup
 class UsageEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "customer", "event_type", "at", "received_at")
     list_select_related = ("customer",)
-    search_fields = ("=event_id",)
+    search_fields = ("=event_id", "=customer__name")
+    list_filter = ("event_type",)
+    date_hierarchy = None
+    empty_state = "No usage yet. Send events to /api/v1/usage/events/batch, or import a file."
     ordering = ("-id",)
 
 
 @admin.register(UsageRollup)
 class UsageRollupAdmin(ReadOnlyAdmin):
-    list_display = ("customer", "meter", "bucket_at", "event_count", "quantity_sum")
+    list_display = ("customer", "meter", "bucket_at", "event_figure", "quantity_figure")
     list_select_related = ("customer", "meter")
     list_filter = ("meter",)
-    ordering = ("-id",)
+    search_fields = ("=customer__name",)
+    ordering = ("-bucket_at", "-id")
+    empty_state = "No usage yet. Send events to /api/v1/usage/events/batch, or import a file."
+
+    @admin.display(description="Events", ordering="event_count")
+    def event_figure(self, row: Any) -> str:
+        return f"{row.event_count:,}"
+
+    @admin.display(description="Quantity", ordering="quantity_sum")
+    def quantity_figure(self, row: Any) -> str:
+        return display.quantity(row.quantity_sum)
 
 
 @admin.register(UsageImport)

@@ -61,7 +61,7 @@ def refund_payment(
         return complete_refund(refund_id=begun.public_id, actor=actor, at=at)
     payment = Payment.objects.select_related("customer").get(public_id=payment_id)
     note = CreditNote.objects.get(public_id=credit_note_id) if credit_note_id else None
-    _check(payment, note, amount_minor)
+    check_refund(payment, note, amount_minor)
     approval = approvals.require(
         action=ApprovalAction.REFUND,
         object_kind="payment",
@@ -98,7 +98,8 @@ def complete_refund(*, refund_id: str, actor: Actor, at: datetime) -> Refund:
     return _record_result(refund_id, result, actor, at)
 
 
-def _check(payment: Payment, note: CreditNote | None, amount_minor: int) -> None:
+def check_refund(payment: Payment, note: CreditNote | None, amount_minor: int) -> None:
+    """Raise RefundRefused or RefundTooLarge if this cannot be paid back; a face may ask before anybody acts."""
     if payment.status not in RECEIVED_PAYMENT_STATUSES:
         raise RefundRefused("Only money that was received is refunded.")
     if note is None:
@@ -131,7 +132,7 @@ def _intend(
     payment = Payment.objects.select_for_update(of=("self",)).select_related("customer").get(pk=payment.pk)
     if note is not None:
         note = CreditNote.objects.select_for_update(of=("self",)).select_related("invoice").get(pk=note.pk)
-    _check(payment, note, amount_minor)
+    check_refund(payment, note, amount_minor)
     approvals.mark_executed(approval=approval, at=at)
     made = Refund(
         payment=payment,

@@ -11,12 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import django_stubs_ext
-from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
+from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from valueverse.embedded import layout, servers
 from valueverse.log_format import configure_logging
+from valueverse.settings import admin as admin_settings
 from valueverse.settings.databases import SCHEMES, database
 from valueverse.settings.env import Environment
 from valueverse.settings.mail import mail_settings
@@ -166,7 +167,7 @@ CACHES = {
 
 # Apps, requests, pages --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "valueverse",
+    "valueverse.apps.ValueVerseConfig",
     "billing.platform",
     "billing.activity",
     "billing.approvals",
@@ -178,7 +179,8 @@ INSTALLED_APPS = [
     "billing.revenue",
     "billing.invoices",
     "payments",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # before the admin, whose templates it replaces
+    "valueverse.apps.FinanceAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -232,6 +234,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["valueverse.formats"]  # ISO days on every page of the back office
 TIME_ZONE = (
     "UTC"  # billing days are counted in the zone of the legal entity or customer, never in the server's
 )
@@ -308,8 +311,12 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-# The admin's own pages carry style attributes; ContentSecurityPolicyMiddleware applies this below /admin/ only.
-ADMIN_CONTENT_SECURITY_POLICY = {"style-src": [SELF, UNSAFE_INLINE]}
+# The admin's theme carries style attributes, and its script library evaluates the expressions in its own templates.
+# ContentSecurityPolicyMiddleware applies this below /admin/ only. PDFs are shown in a frame of the page itself.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "style-src": [SELF, UNSAFE_INLINE],
+    "script-src": [SELF, NONCE, UNSAFE_EVAL],
+}
 PERMISSIONS_POLICY: dict[str, list[str]] = {
     name: []
     for name in (
@@ -369,6 +376,9 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "POSTPROCESSING_HOOKS": [],  # choices stand where they are used, rather than as components with made-up names
 }
+
+# The back office's theme and navigation ---------------------------------------------------------------------------
+UNFOLD = admin_settings.UNFOLD
 
 # Work outside of requests -----------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

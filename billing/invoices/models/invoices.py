@@ -46,6 +46,12 @@ class Invoice(IssuedDocument):
 
     class Meta(IssuedDocument.Meta):
         ordering = ["-id"]
+        permissions = [
+            ("finalize_invoice", "Can finalize invoices"),
+            ("void_invoice", "Can void invoices"),
+            ("credit_invoice", "Can credit and cancel invoices"),
+            ("resend_document", "Can send documents again"),
+        ]
         constraints = [
             *IssuedDocument.Meta.constraints,
             models.CheckConstraint(

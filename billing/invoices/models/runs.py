@@ -37,6 +37,11 @@ class BillRun(ActorColumns):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [
+            ("start_bill_run", "Can preview and start bill runs"),
+            ("approve_bill_run", "Can approve bill runs"),
+            ("cancel_bill_run", "Can cancel bill runs"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=is_one_of("status", list(BillRunStatus)), name="bill_run_status_is_known"

@@ -162,6 +162,15 @@ def bill_due(
     return runs
 
 
+def continue_bill_run(*, run_id: str, actor: Actor, at: datetime) -> BillRun:
+    """Go on with a run that was started or approved; one that waits or has ended is returned as it stands.
+
+    Safe to run twice. Call it under BILLING_LOCK. Raises RunStopped.
+    """
+    run = BillRun.objects.get(public_id=run_id)
+    return _perform_or_wait(run, actor, at, never_stop) if run.status in RESUMABLE else run
+
+
 def _perform_or_wait(run: BillRun, actor: Actor, at: datetime, stop: Stop) -> BillRun:
     try:
         return perform_bill_run(run=run, actor=actor, at=at, stop=stop)

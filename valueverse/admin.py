@@ -1,0 +1,5 @@
+"""Registers the pages of the back office that span apps."""
+
+from valueverse.backoffice import approvals, bill_runs, customers, invoices, payments, periods
+
+__all__ = ["approvals", "bill_runs", "customers", "invoices", "payments", "periods"]

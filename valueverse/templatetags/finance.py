@@ -1,0 +1,90 @@
+"""Template filters: `billing.platform.display` for templates."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from billing.platform import display
+
+register = template.Library()
+
+
+@register.filter
+def money(minor: int | None, currency: str) -> str:
+    """229.69 EUR"""
+    return display.amount(minor, currency)
+
+
+@register.filter
+def figure(minor: int | None, currency: str) -> str:
+    """229.69"""
+    return "–" if minor is None else display.figure(minor, currency)
+
+
+@register.filter
+def side(minor: int, currency: str) -> str:
+    """One side of a posting: an en dash where it is empty."""
+    return display.figure(minor, currency) if minor else "–"
+
+
+@register.filter
+def quantity(value: Any) -> str:
+    """22,361,870"""
+    return "–" if value is None else display.quantity(Decimal(str(value)))
+
+
+@register.filter
+def exact(value: Any, currency: str) -> str:
+    """24.72374"""
+    return "–" if value is None else display.exact(Decimal(str(value)), currency)
+
+
+@register.filter
+def signed(value: int) -> str:
+    """+95 or −49"""
+    return f"{display.MINUS if value < 0 else '+'}{abs(value)}"
+
+
+@register.filter
+def words(code: str) -> str:
+    """half up"""
+    return str(code).replace("_", " ")
+
+
+@register.filter
+def percent(value: Decimal) -> str:
+    """19 %"""
+    return display.percent(value)
+
+
+@register.filter
+def day(value: Any) -> Any:
+    """2023-12-01"""
+    return display.day(value)
+
+
+@register.filter
+def instant(value: Any) -> Any:
+    """2023-12-01 14:03, UTC"""
+    return display.instant(value)
+
+
+@register.filter
+def pill(state: str) -> SafeString:
+    """A state as word, shape and color."""
+    return display.pill(str(state)) if state else display.NONE
+
+
+@register.filter
+def page(row: Any) -> SafeString:
+    """The row's name, linked to its page."""
+    return display.link(row)
+
+
+@register.filter
+def what(name: str) -> str:
+    """An event's name in words: invoice.mail_sent reads Invoice: mail sent."""
+    kind, _, event = name.partition(".")
+    return f"{kind.replace('_', ' ').capitalize()}: {event.replace('_', ' ')}"
