@@ -41,6 +41,7 @@ class Books:
             "source_type": "payment",
             "source_id": new_public_id("pay"),
             "purpose": "succeed",
+            "reference": "",
             "is_late": False,
             "posted_at": now(),
             "actor_kind": "command",
