@@ -40,8 +40,12 @@ def close_month(
     Raises MonthNotOver, BooksDoNotAgree, PeriodNotOpenYet.
     """
     last_on = next_month(month_on) - timedelta(days=1)
-    if at.astimezone(ZoneInfo(legal_entity.time_zone)).date() <= last_on:
-        raise MonthNotOver(f"{month_on:%B %Y} ends on {last_on}.", field="month")
+    today = at.astimezone(ZoneInfo(legal_entity.time_zone)).date()
+    if today <= last_on:
+        raise MonthNotOver(
+            f"{month_on:%B %Y} ends on {last_on}; in the books of {legal_entity} it is {today}.",
+            field="month",
+        )
     result = recognize_revenue(legal_entity=legal_entity, as_of=last_on, actor=actor, at=at)
     findings = check_books()
     if findings:

@@ -56,7 +56,12 @@ def take_number(*, legal_entity: LegalEntity, document_type: DocumentType, issue
     last = max((counter.last_issued_on for counter in counters if counter.last_issued_on), default=None)
     if last is not None and issued_on < last:
         raise IssueDateBeforeLast(
-            f"The last document of this series was issued on {last}; this one would be dated {issued_on}.",
+            f"The last document of this series was issued on {last}; this one would be dated {issued_on}."
+            + (
+                " Test clocks of one entity share its numbers: use another test entity."
+                if legal_entity.is_test
+                else ""
+            ),
             field="issued_on",
             last_issued_on=last.isoformat(),
         )

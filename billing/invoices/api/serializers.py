@@ -138,9 +138,10 @@ class VoidInput(Input):
 class CreditNoteInput(Input):
     """A credit note over a whole invoice."""
 
-    kind = serializers.ChoiceField(
-        choices=[("cancellation", "Cancellation"), ("credit", "Credit")],
-        help_text="cancellation: as if it had not been issued, its periods are billed again. credit: stays billed.",
+    is_cancellation = FlagField(
+        default=False,
+        help_text="true: an unpaid invoice is taken back as if it had not been issued, its periods are billed again. "
+        "false: what was billed stays billed; the open part is offset, the paid part is owed back.",
     )
     reason = serializers.ChoiceField(choices=CreditReason.choices)
     note = TextField(

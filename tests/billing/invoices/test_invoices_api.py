@@ -19,7 +19,7 @@ from tests.platform.api_answers import assert_problem
 pytestmark = pytest.mark.django_db
 
 ADDRESS = "/api/v1/invoices"
-CREDIT = {"kind": "credit", "reason": "service_issue", "note": "Sorry."}
+CREDIT = {"reason": "service_issue", "note": "Sorry."}
 KEY = {"Idempotency-Key": "key-1"}
 
 
@@ -162,7 +162,7 @@ def test_credit_note_is_issued_once_however_often_it_is_asked_for(client: APICli
 def test_cancellation_takes_an_open_invoice_back(client: APIClient) -> None:
     invoice = billing_factories.finalized_invoice()
     address = f"{ADDRESS}/{invoice.public_id}/credit-notes"
-    body = {"kind": "cancellation", "reason": "billing_error"}
+    body = {"is_cancellation": True, "reason": "billing_error"}
     note = client.post(address, body, headers=KEY).json()
     assert (note["is_cancellation"], note["offset"]) == (True, "117.81")
     assert client.get(f"{ADDRESS}/{invoice.public_id}").json()["settlement"] == "settled"

@@ -37,7 +37,6 @@ from billing.platform.scopes import Scope
 from customers.selectors import now_for
 
 _READ = Needs(Scope.INVOICES_READ, "invoices.view_invoice", bound_keys=True)
-_CREDIT = {"cancellation": services.cancel_invoice, "credit": services.credit_invoice}
 
 
 class InvoiceList(ApiView):
@@ -148,7 +147,7 @@ class CreditInvoice(ApiView):
         """A document of its own over the whole invoice. Above the policy's limit somebody has to approve it first."""
         invoice = invoice_of(invoice_id, self.visible_to)
         given = self.read(CreditNoteInput)
-        credit = _CREDIT[given["kind"]]
+        credit = services.cancel_invoice if given["is_cancellation"] else services.credit_invoice
         credit_note = credit(
             invoice_id=invoice_id,
             reason=CreditReason(given["reason"]),
