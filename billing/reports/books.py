@@ -276,6 +276,31 @@ CHECKS: tuple[Check, ...] = (
         ),
     ),
     Check(
+        "I22 billed usage was accrued once",
+        "What was accrued for a billed service period is what its invoices say, unless usage came in since.",
+        _sql("""
+            SELECT item.public_id AS item, accrued.start_at AS service_from, accrued.amount AS accrued,
+                   invoiced.amount AS invoiced
+            FROM (SELECT item_id, start_at, end_at, sum(amount_minor) AS amount
+                  FROM revenue_usageaccrual GROUP BY item_id, start_at, end_at) accrued
+            JOIN subscriptions_subscriptionitem item ON item.id = accrued.item_id
+            JOIN subscriptions_subscription subscription ON subscription.id = item.subscription_id
+            JOIN LATERAL (
+                SELECT sum(line.amount_minor) AS amount, max(billed.received_until) AS received_until,
+                       bool_and(billed.released_at IS NULL AND invoice.status = 'finalized') AS is_final
+                FROM subscriptions_billedperiod billed
+                LEFT JOIN invoices_invoiceline line ON line.public_id = billed.line_id
+                LEFT JOIN invoices_invoice invoice ON invoice.id = line.invoice_id
+                WHERE billed.item_id = accrued.item_id AND billed.reason = 'usage'
+                  AND billed.start_at = accrued.start_at
+            ) invoiced ON invoiced.is_final
+            WHERE accrued.amount <> invoiced.amount AND NOT EXISTS (
+                SELECT FROM usage_usageevent event
+                WHERE event.customer_id = subscription.customer_id AND event.at >= accrued.start_at
+                  AND event.at < accrued.end_at AND event.received_at > invoiced.received_until)
+        """),
+    ),
+    Check(
         "control unapplied cash",
         "Account 2050 is the money received and neither allocated nor paid back.",
         _control(

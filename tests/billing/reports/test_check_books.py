@@ -33,6 +33,7 @@ DAMAGES = {
     "I18 I19 payment counters equal their facts": "UPDATE payments_payment SET allocated_minor = 0",
     "control accounts receivable": f"UPDATE ledger_posting SET amount_minor = 1 {ON_ACCOUNT.format(1100)}",
     "control unbilled receivable": "UPDATE revenue_usageaccrual SET amount_minor = amount_minor + 1",
+    "I22 billed usage was accrued once": "UPDATE revenue_usageaccrual SET amount_minor = amount_minor + 1",
     "control unapplied cash": "UPDATE payments_payment SET amount_minor = amount_minor + 1",
     "control refunds payable": "UPDATE payments_refund SET amount_minor = amount_minor + 1",
     "control VAT payable": f"UPDATE ledger_posting SET amount_minor = 1 {ON_ACCOUNT.format(2200)}",
