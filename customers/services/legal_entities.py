@@ -180,10 +180,18 @@ def add_tax_registration(
 ) -> TaxRegistration:
     """Add a tax number of a legal entity. Emits legal_entity.updated.
 
-    Locks the legal entity, so that two registrations of a country never overlap unseen.
+    Without an end of its own it follows the one in force: that one ends on its first day, and documents issued before
+    keep what they say. Locks the legal entity, so that two registrations of a country never overlap unseen.
     Raises InvalidInput naming the field, TaxRegistrationOverlaps.
     """
     LegalEntity.objects.select_for_update(no_key=True).get(pk=legal_entity.pk)
+    if registration.valid_to is None:
+        TaxRegistration.objects.filter(
+            legal_entity=legal_entity,
+            country=registration.country,
+            valid_to=None,
+            valid_from__lt=registration.valid_from,
+        ).update(valid_to=registration.valid_from)
     added = _add_registration(legal_entity, registration)
     activity.record(
         name=EventName.LEGAL_ENTITY_UPDATED,

@@ -200,12 +200,27 @@ def test_what_never_changes_or_is_wrong_leaves_the_seller_as_it_is(
 def test_second_registration_over_the_api_does_not_overlap(client: APIClient) -> None:
     made = client.post(ADDRESS, body()).json()
     address = f"{ADDRESS}/{made['id']}/tax-registrations"
-    again = {"country": "DE", "vat_number": "DE136695976", "valid_from": "2023-01-01"}
+    again = {"country": "DE", "vat_number": "DE136695976", "valid_from": "2019-01-01"}
     assert_problem(client.post(address, again), 409, "tax_registration_overlaps", field="valid_from")
     assert_problem(
         client.post(address, again | {"vat_number": "DE1"}), 400, "invalid_input", field="vat_number"
     )
     assert client.get(f"{ADDRESS}/{made['id']}").json() == made
+
+
+def test_a_vat_id_that_comes_later_follows_the_registration_in_force(client: APIClient) -> None:
+    first = {"country": "DE", "tax_number": "30/123/45678", "valid_from": "2020-01-01"}
+    made = client.post(ADDRESS, body(tax_registrations=[first])).json()
+    later = {"country": "DE", "vat_number": "DE136695976", "valid_from": "2023-07-01"}
+    assert client.post(f"{ADDRESS}/{made['id']}/tax-registrations", later).status_code == 201
+    entity = LegalEntity.objects.get(public_id=made["id"])
+    days = [
+        (held.valid_from.isoformat(), held.valid_to)
+        for held in entity.tax_registrations.order_by("valid_from")
+    ]
+    assert days == [("2020-01-01", date(2023, 7, 1)), ("2023-07-01", None)]
+    assert legal_entity_tax_party(entity, on=date(2023, 7, 1)).vat_number == "DE136695976"
+    assert legal_entity_tax_party(entity, on=date(2023, 6, 30)).vat_number is None
 
 
 def test_drawing_with_gradients_of_its_own_is_a_logo(client: APIClient) -> None:
@@ -251,7 +266,7 @@ def test_database_refuses_overlapping_registrations_too() -> None:
     with pytest.raises(TaxRegistrationOverlaps):
         add_tax_registration(
             legal_entity=entity,
-            registration=TaxRegistrationInput(country="DE", tax_number="1", valid_from=date(2023, 1, 1)),
+            registration=TaxRegistrationInput(country="DE", tax_number="1", valid_from=date(2019, 1, 1)),
             actor=factories.ACTOR,
             at=factories.START,
         )
