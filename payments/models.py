@@ -4,13 +4,16 @@ from django.db import models
 from django.db.models import F, Q
 
 from billing.approvals.models import ApprovalRequest
+from billing.core import lifecycles
 from billing.core.lifecycles import PaymentStatus, RefundStatus
 from billing.invoices.models import CreditNote, Invoice
 from billing.platform.fields import CurrencyField, MinorField, PublicIdField, is_one_of
 from customers.models import Customer, LegalEntity
 
-LIVE_PAYMENT_STATUSES = ("initiated", "pending", "requires_action", "processing", "unknown")
-"""States in which an attempt may still succeed; an invoice has at most one such attempt (I16)."""
+LIVE_PAYMENT_STATUSES = tuple(
+    status.value for status in PaymentStatus if status in lifecycles.LIVE_PAYMENT_STATUSES
+)
+"""The live states of core in the order of their definition, since the constraint of I16 is written in it."""
 
 RECEIVED_PAYMENT_STATUSES = ("succeeded", "partially_refunded", "refunded")
 """States in which the money has arrived."""

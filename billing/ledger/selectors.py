@@ -175,15 +175,7 @@ def last_entry_pk() -> int:
 
 def effect_since(*, entry_pk: int, actor_id: str) -> list[EffectRow]:
     """What an actor has posted since a mark, by role and currency."""
-    return _effect(Posting.objects.filter(entry_id__gt=entry_pk, entry__actor_id=actor_id))
-
-
-def effect_of(*, source_ids: Sequence[str]) -> list[EffectRow]:
-    """What facts have posted, by role and currency."""
-    return _effect(Posting.objects.filter(entry__source_id__in=source_ids))
-
-
-def _effect(postings: QuerySet[Posting]) -> list[EffectRow]:
+    postings = Posting.objects.filter(entry_id__gt=entry_pk, entry__actor_id=actor_id)
     debit = Sum("accounting_amount_minor", filter=Q(accounting_amount_minor__gt=0))
     credit = Sum("accounting_amount_minor", filter=Q(accounting_amount_minor__lt=0))
     rows = (

@@ -100,13 +100,6 @@ def amount_cell(minor: int | None, currency: str) -> SafeString:
     )
 
 
-def figure_cell(minor: int | None, currency: str) -> SafeString:
-    """An amount for a column whose header names the currency."""
-    return format_html(
-        '<span class="fin-amount">{}</span>', NONE if minor is None else figure(minor, currency)
-    )
-
-
 def exact(value: Decimal, currency: str) -> str:
     """An amount or unit price that is not rounded: all its decimals, and those of the currency at least.
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
@@ -25,13 +24,6 @@ from valueverse.outbox import drain_outbox
 KEY_NAME = "demo"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of the usage sent in this run."""
-
-    verdicts: Counter[str]
-
-
 def make_api_key() -> str:
     """A new key for the demo's integrator; those of earlier runs end. Returns the secret, which is shown once."""
     for key in ApiKey.objects.filter(name=KEY_NAME, revoked_at=None):
@@ -46,7 +38,7 @@ def advance_clock(story: Story, to: datetime) -> None:
         customers.advance_test_clock(clock=story.clock, to=to, actor=ACTOR, at=now())
 
 
-def bill(story: Story) -> None:
+def bill() -> None:
     """Run billing over what is due, then everything that follows: documents, mails, payments."""
     with run_lock(invoices.BILLING_LOCK):
         invoices.bill_due(as_of=now(), actor=ACTOR, at=now())
@@ -60,7 +52,7 @@ def collect_again() -> None:
     drain_outbox()
 
 
-def send_usage(*, secret: str, limit: int | None, progress: Callable[[int], None]) -> Sent:
+def send_usage(*, secret: str, limit: int | None, progress: Callable[[int], None]) -> Counter[str]:
     """Send the trace files through the real web server; the endpoint's verdicts, counted."""
     verdicts: Counter[str] = Counter()
     with web_server() as port:
@@ -70,7 +62,7 @@ def send_usage(*, secret: str, limit: int | None, progress: Callable[[int], None
                 buyer.file, customer_id=customer.public_id, event_type=EVENT_TYPE, limit=limit
             )
             verdicts += send_events(events, port=port, secret=secret, progress=progress)
-    return Sent(verdicts)
+    return verdicts
 
 
 def close_november(seller: LegalEntity) -> None:

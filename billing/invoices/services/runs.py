@@ -93,7 +93,8 @@ def start_bill_run(
         actor_id=actor.public_id,
         actor_label=actor.label,
     )
-    due = _due_customer_ids(as_of, customer)
+    due = set(due_customers(as_of=as_of, customer=customer).values_list("pk", flat=True))
+    due.update(_left_behind(customer).values_list("customer_id", flat=True))
     BillRunCustomer.objects.bulk_create(
         (BillRunCustomer(run=run, customer_id=customer_id) for customer_id in sorted(due)), batch_size=5000
     )
@@ -103,21 +104,13 @@ def start_bill_run(
 
 def something_is_due(*, as_of: datetime, customer: Customer | None = None) -> bool:
     """Whether a run would find anybody to bill."""
-    return bool(_due_customer_ids(as_of, customer))
+    return due_customers(as_of=as_of, customer=customer).exists() or _left_behind(customer).exists()
 
 
-def _due_customer_ids(as_of: datetime, customer: Customer | None) -> set[int]:
-    due = set(due_customers(as_of=as_of, customer=customer).values_list("pk", flat=True))
-    left = _left_behind()
-    if customer is not None:
-        left = left.filter(customer=customer)
-    due.update(left.values_list("customer_id", flat=True))
-    return due
-
-
-def _left_behind() -> QuerySet[Invoice]:
+def _left_behind(customer: Customer | None) -> QuerySet[Invoice]:
     """Drafts that no run will finalize any more: their customer was parked when the run completed."""
-    return Invoice.objects.filter(status=InvoiceStatus.DRAFT, bill_run__status=BillRunStatus.COMPLETED)
+    drafts = Invoice.objects.filter(status=InvoiceStatus.DRAFT, bill_run__status=BillRunStatus.COMPLETED)
+    return drafts if customer is None else drafts.filter(customer=customer)
 
 
 def perform_bill_run(*, run: BillRun, actor: Actor, at: datetime, stop: Stop = never_stop) -> BillRun:
@@ -292,7 +285,7 @@ def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, 
 
 def _draft_customer(row: BillRunCustomer, actor: Actor) -> None:
     at = now_for(row.customer)
-    for invoice_id in _left_behind().filter(customer=row.customer).values_list("public_id", flat=True):
+    for invoice_id in _left_behind(row.customer).values_list("public_id", flat=True):
         delete_draft(invoice_id=invoice_id, actor=actor, at=at)
     draft_due_invoices(
         customer=row.customer,

@@ -5,6 +5,7 @@ import secrets
 import sys
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,9 +112,9 @@ class Command(BillingCommand):
         )
         return password
 
-    def play(self, story: Story, secret: str, limit: int | None) -> steps.Sent:
+    def play(self, story: Story, secret: str, limit: int | None) -> Counter[str]:
         with self.step("bill_november", "1 November 2023: billing the fees, collecting"):
-            steps.bill(story)
+            steps.bill()
         with self.step("retry", "1 November 2023, later: trying the declined card again"):
             steps.advance_clock(story, RETRY)
             steps.collect_again()
@@ -124,10 +125,10 @@ class Command(BillingCommand):
             steps.advance_clock(story, DECEMBER)
             steps.close_november(story.seller)
         with self.step("bill_december", "1 December 2023: billing usage and fees, collecting"):
-            steps.bill(story)
+            steps.bill()
         return sent
 
-    def send(self, secret: str, limit: int | None) -> steps.Sent:
+    def send(self, secret: str, limit: int | None) -> Counter[str]:
         console = Console(file=sys.stderr)
         try:
             with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
@@ -141,7 +142,7 @@ class Command(BillingCommand):
     def show(
         self,
         story: Story,
-        sent: steps.Sent,
+        sent: Counter[str],
         password: str | None,
         sign_ins: dict[str, str | None],
         secret: str,
@@ -157,7 +158,7 @@ class Command(BillingCommand):
             json.dumps(
                 {
                     "events": steps.stored_events(),
-                    "duplicates": sent.verdicts["duplicate"],
+                    "duplicates": sent["duplicate"],
                     "invoices": [summary.invoice_json(invoice) for invoice in invoices],
                     "total": summary.total_text(invoices, story.seller.accounting_currency),
                     "currency": story.seller.accounting_currency,
@@ -175,12 +176,12 @@ class Command(BillingCommand):
         invoices: list[Any],
         paths: dict[str, Path],
         days: dict[str, Any],
-        sent: steps.Sent,
+        sent: Counter[str],
         password: str | None,
         sign_ins: dict[str, str | None],
         secret: str,
     ) -> Iterator[str]:
-        verdicts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(sent.verdicts.items()) if count)
+        verdicts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(sent.items()) if count)
         yield f"\nUsage sent: {verdicts or 'nothing'}\n"
         for invoice in invoices:
             yield summary.invoice_text(invoice, paths.get(invoice.number or "")) + "\n"
