@@ -43,7 +43,7 @@ def send(limit: int | None = None) -> Counter[str]:
 
 
 def play_november(told: story.Story) -> None:
-    steps.bill(told)
+    steps.bill()
     steps.advance_clock(told, story.RETRY)
     steps.collect_again()
     steps.advance_clock(told, story.USAGE_DAY_END)
@@ -52,7 +52,7 @@ def play_november(told: story.Story) -> None:
 def play_december(told: story.Story) -> None:
     steps.advance_clock(told, story.DECEMBER)
     steps.close_november(told.seller)
-    steps.bill(told)
+    steps.bill()
 
 
 def column(told: story.Story, day: date) -> dict[str, str]:
