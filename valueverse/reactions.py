@@ -1,6 +1,7 @@
 """What follows from what: event name -> names of the tasks that are queued after the event's commit.
 
 Each task gets the public id of the event's object. Tasks are queued at least once, so each is safe to run twice.
+What pages hear of events, and which, stands in `valueverse/live/frames.py`: that follows from nearly all of them.
 """
 
 REACTIONS: dict[str, tuple[str, ...]] = {
