@@ -34,6 +34,8 @@ EN: dict[str, str] = {
     "viewer_note": "You can see everything here. Changes and payments are for managers of {customer}.",
     "as_of": "As of {time}",
     "refresh": "Refresh",
+    "live": "Live",
+    "reconnecting": "Reconnecting",
     # signing in
     "sign_in": "Sign in",
     "email": "Your email",
@@ -311,6 +313,8 @@ DE: dict[str, str] = {
     "viewer_note": "Sie sehen hier alles. Ändern und bezahlen können die Verwalter von {customer}.",
     "as_of": "Stand {time}",
     "refresh": "Aktualisieren",
+    "live": "Live",
+    "reconnecting": "Verbindung wird hergestellt",
     "sign_in": "Anmelden",
     "email": "Ihre E-Mail-Adresse",
     "password": "Passwort",
