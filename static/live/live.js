@@ -5,7 +5,8 @@
 (function () {
   var PATH = "/ws/live", PROTOCOL = "valueverse.live.v1";
   var FIRST_WAIT = 1000, LONGEST_WAIT = 60000, STABLE = 30000;   // milliseconds, as all below
-  var EVERY = 1500;         // a part is fetched again at most this often
+  var EVERY = 1500;         // a part is fetched again at most this often, unless data-live-every says otherwise
+  var EVERY_OF_ALL = 5000;  // the dashboard's, which hears of every customer
   var SPREAD = 400;         // many pages hear one frame: they do not all ask in the same moment
   var SAID_EVERY = 10000;   // screen readers are told at most this often
   var GIVEN_UP = 20000;     // without a connection for this long, the page says as of when its figures are
@@ -24,7 +25,7 @@
         groups: element.dataset.liveGroup.split(/\s+/).filter(Boolean),
         events: (element.dataset.liveEvents || "").split(/\s+/).filter(Boolean),
         url: element.dataset.liveRefresh || window.location.href,
-        every: Number(element.dataset.liveEvery) || EVERY,
+        every: Number(element.dataset.liveEvery) || (element.dataset.liveGroup === "dashboard" ? EVERY_OF_ALL : EVERY),
         timer: null, fetching: false, again: false, at: 0
       };
     });
@@ -113,19 +114,28 @@
 
   function show(part, html) {
     var page = new DOMParser().parseFromString(html, "text/html");
-    var fresh = part.element.id ? page.getElementById(part.element.id) : null;
-    if (!fresh) {
-      if (page.querySelector("main, #content")) { return; }   // a whole page without this part: nothing to show in its place
-      fresh = part.element.cloneNode(false);
-      while (page.body.firstChild) { fresh.appendChild(page.body.firstChild); }
-    }
+    var fresh = found(part.element, page);
+    if (!fresh) { return; }
+    var figures = all("[data-live-figure]", part.element), before = figures.map(function (one) { return one.textContent; });
     var changed = morph(part.element, document.adoptNode(fresh));
     if (changed) {
-      flash(part.element);
+      figures.filter(function (one, place) { return one.textContent !== before[place]; }).forEach(flash);
       announce(part.element);
       part.element.dispatchEvent(new CustomEvent("live:refreshed", { bubbles: true }));
     }
     if (socket && wasOpen && !lostAt) { say("live"); }
+  }
+
+  // The part in an answer, which is a whole page, the part itself, or what is inside the part.
+  function found(element, page) {
+    var fresh = element.id ? page.getElementById(element.id) : null;
+    if (fresh) { return fresh; }
+    if (page.querySelector("main, #content")) { return null; }   // a page that does not have it any more
+    var only = page.body.children.length === 1 ? page.body.firstElementChild : null;
+    if (only && only.nodeName === element.nodeName && only.dataset.liveGroup === element.dataset.liveGroup) { return only; }
+    fresh = element.cloneNode(false);
+    while (page.body.firstChild) { fresh.appendChild(page.body.firstChild); }
+    return fresh;
   }
 
   // Makes `old` like `fresh` in place, so that focus, scroll position, selection and opened details stay. True if it differed.

@@ -37,7 +37,9 @@
     var xs = days.map(function (row, index) { return index; });
     var values = days.map(function (row) { return Number(row.quantity); });
     if (chart) { chart.destroy(); }
-    chart = new uPlot(options(days, xs, box.clientWidth), [xs, values], box);
+    var width = box.clientWidth || box.parentNode.clientWidth; // an empty box takes no room yet
+    chart = new uPlot(options(days, xs, width), [xs, values], box);
+    if (box.clientWidth !== width) { chart.setSize({ width: box.clientWidth, height: 220 }); }
   }
   draw();
   window.addEventListener("resize", function () {

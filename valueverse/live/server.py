@@ -27,6 +27,7 @@ def serve(*, host: str, port: int) -> None:
         timeout_keep_alive=5,
         lifespan="on",
         log_config=None,
+        log_level="warning",  # not a line for every socket
         access_log=False,
         server_header=False,
         proxy_headers=False,
