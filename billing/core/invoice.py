@@ -16,7 +16,8 @@ from typing import Any
 from billing.core.errors import BillingError, InvalidInput, Kind, require_invariant
 from billing.core.money import Rounding, round_shares, to_minor
 from billing.core.periods import Period
-from billing.core.pricing import Flat, PriceModel, Rated, Step, definition_of, model_code, rate
+from billing.core.pricing import Flat, PriceModel, Rated, Step, StepKind, definition_of, model_code, rate
+from billing.core.pricing.rated import adjustment
 from billing.core.proration import prorate
 from billing.core.quantity import EXACT, format_quantity
 from billing.core.tax import TaxableLine, TaxSubtotal, TaxTreatment, summarize
@@ -194,7 +195,8 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
     amount_minor = whole_minor - before_minor
     steps = [_step_json(step, share) for step, share in zip(draft.steps, shares, strict=True)]
     if draft.before is not None:
-        billed = Step("already billed", draft.before.quantity, None, None, -draft.before.amount)
+        billed = adjustment(StepKind.ALREADY_BILLED, "already billed", -draft.before.amount)
+        billed = replace(billed, quantity=draft.before.quantity)
         steps.append(_step_json(billed, -before_minor))
     trace: dict[str, Any] = {
         "rules_version": RULES_VERSION,
@@ -219,12 +221,14 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
 
 def _step_json(step: Step, amount_minor: int) -> dict[str, str | int | None]:
     return {
+        "kind": step.kind.value,
         "label": step.label,
         "quantity": format_quantity(step.quantity),
         "unit_amount": _text(step.unit_amount),
         "flat_amount": _text(step.flat_amount),
         "from_quantity": _text(step.from_quantity),
         "up_to": _text(step.up_to),
+        "block_size": _text(step.block_size),
         "amount": format_quantity(step.amount),
         "amount_minor": amount_minor,
     }
@@ -242,14 +246,17 @@ def _fraction_json(charge: Charge) -> dict[str, int] | None:
 
 
 def _one_price(charge: Charge, steps: tuple[Step, ...]) -> Decimal | None:
-    """The unit price if quantity x unit price is the line: no tiers, flat amounts, packages, proration."""
+    """The unit price if quantity x unit price is the line: no tiers, flat amounts, packages, shares of an
+    amount, proration.
+    """
     if charge.fraction is not None or charge.quantity_before is not None or len(steps) != 1:
         return None
     if isinstance(charge.model, Flat):
         return charge.model.amount if charge.quantity == 1 else None
-    if steps[0].quantity != charge.quantity or steps[0].flat_amount:
+    (only,) = steps
+    if only.quantity != charge.quantity or only.flat_amount or only.block_size is not None:
         return None
-    return steps[0].unit_amount
+    return None if only.kind is StepKind.PERCENTAGE else only.unit_amount
 
 
 def tax(working: Working) -> Working:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from billing.core.errors import InvalidInput
 from billing.core.invoice import Charge, ChargeKind, InvoiceInput, Timing, calculate
 from billing.core.periods import Period
-from billing.core.pricing import parse_price
+from billing.core.pricing import StepKind, parse_price
 from billing.core.tax import TaxCategory, TaxTreatment
 from billing.invoices.documents.canonical import canonical_json, sha256_hex
 from billing.invoices.documents.serialization import from_dict, to_dict
-from billing.invoices.documents.snapshot import AccountingTax, Snapshot, StepKind
+from billing.invoices.documents.snapshot import AccountingTax, Snapshot
 from billing.invoices.documents.steps import proration_of, steps_of
 from tests.billing.invoices.documents import samples
 
