@@ -66,7 +66,8 @@ class _Explainer:
         if line.kind == "late_usage":
             before.append(self.say("why_late"))
         if line.prorated_days is not None:
-            before.append(self.say("why_prorated", days=line.prorated_days, of=line.prorated_of_days))
+            key = "why_prorated_seconds" if line.prorated_unit == "second" else "why_prorated"
+            before.append(self.say(key, days=line.prorated_days, of=line.prorated_of_days))
         before.extend(self._packages(line))
         steps = [
             self._step(line, step)

@@ -6,6 +6,7 @@ from billing.core.aggregation import Aggregation
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.pricing import MODEL_CODES
+from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCategory
 from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, QuantityField, TextField
 from billing.platform.api.serializers import Input, Output, Query, list_of
@@ -113,6 +114,11 @@ class PlanVersionInput(Input):
     interval_unit = serializers.ChoiceField(choices=[(str(value), str(value)) for value in IntervalUnit])
     interval_count = serializers.IntegerField(required=False, min_value=1, max_value=120)
     anchor = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Anchor])
+    proration = serializers.ChoiceField(
+        choices=[(str(value), str(value)) for value in ProrationPolicy],
+        required=False,
+        help_text="How the fee of a short period is cut; the installation's policy unless told.",
+    )
     prices = list_of(PriceIn(), most=100, help_text="In the order of the invoice.")
 
 
@@ -125,6 +131,7 @@ class PlanVersionOutput(Output):
     interval_unit = TextField()
     interval_count = serializers.IntegerField()
     anchor = TextField()
+    proration = TextField()
     created_at = InstantField()
     published_at = InstantField(allow_null=True, help_text="Subscriptions name a published version.")
     prices = PriceOutput(many=True)

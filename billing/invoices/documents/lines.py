@@ -190,7 +190,8 @@ class _Writer:
         if line.kind == "late_usage":
             details.append(self.words["late_usage"])
         if line.prorated_days is not None and line.prorated_of_days is not None:
-            details.append(self.words["prorated"].format(days=line.prorated_days, of=line.prorated_of_days))
+            key = "prorated_seconds" if line.prorated_unit == "second" else "prorated"
+            details.append(self.words[key].format(days=line.prorated_days, of=line.prorated_of_days))
         return details
 
     def _step_texts(self, line: Line, step: Step) -> list[str]:

@@ -95,6 +95,7 @@ class Line:
     subscription: str = ""  # name under which lines are grouped if several subscriptions share the document
     prorated_days: int | None = None  # days charged ...
     prorated_of_days: int | None = None  # ... of the days of the whole period
+    prorated_unit: str = "day"  # second, where the plan is prorated by seconds: the two figures count those
     steps: tuple[Step, ...] = ()
 
 

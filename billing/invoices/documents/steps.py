@@ -31,12 +31,13 @@ def steps_of(working: Mapping[str, object]) -> tuple[Step, ...]:
     return tuple(_step(_kind(model, step), definition, step) for step in steps)
 
 
-def proration_of(working: Mapping[str, object]) -> tuple[int, int] | None:
-    """Days charged and days of the whole period, or None if the line is not prorated."""
+def proration_of(working: Mapping[str, object]) -> tuple[int, int, str] | None:
+    """Units charged, units of the whole period and the unit (day, second), or None if the line is not prorated."""
     fraction = working.get("fraction")
     if not isinstance(fraction, Mapping):
         return None
-    return int(fraction["days"]), int(fraction["of"])
+    unit = "second" if "seconds" in fraction else "day"
+    return int(fraction[f"{unit}s"]), int(fraction["of"]), unit
 
 
 def _kind(model: StepKind | None, step: Mapping[str, object]) -> StepKind:
