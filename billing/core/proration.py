@@ -94,12 +94,15 @@ def share_of(policy: ProrationPolicy, part: Period, whole: Period, zone: ZoneInf
             share = _counted(part, whole, _seconds_since_epoch, ProrationUnit.SECOND)
         case ProrationPolicy.THIRTY_DAY_MONTH:
             start_on, end_on = (at.astimezone(zone).date() for at in (whole.start, whole.end))
-            of = _thirty_day_months(start_on, end_on)
+            of = _DAYS_OF_MONTH * _months(
+                start_on, end_on
+            )  # a day that clamps to a short month costs nothing
 
             def position(at: datetime) -> int:
                 if at == whole.end:
                     return of
-                return min(max(_days_360(start_on, at.astimezone(zone).date()), 0), of)
+                on = at.astimezone(zone).date()
+                return min(max(days_of_fixed_months(start_on, on, length=_DAYS_OF_MONTH), 0), of)
 
             share = _counted(part, whole, position, ProrationUnit.DAY)
     return None if share.count == share.of else share
@@ -118,16 +121,19 @@ def _seconds_since_epoch(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(seconds=1)
 
 
-def _thirty_day_months(start_on: date, end_on: date) -> int:
-    """The days of a whole period of months or years: a day that clamps to a short month costs nothing."""
-    months = (end_on.year - start_on.year) * 12 + end_on.month - start_on.month
-    return _DAYS_OF_MONTH * months
+def days_of_fixed_months(start_on: date, end_on: date, *, length: int) -> int:
+    """Days between two days when each month has `length` of them, and later days of a month count as its last.
+
+    With 30 it is 30E/360 (ISDA 2006 section 4.16(g)).
+
+    >>> days_of_fixed_months(date(2023, 2, 23), date(2023, 3, 15), length=30)
+    22
+    """
+    return length * _months(start_on, end_on) + min(end_on.day, length) - min(start_on.day, length)
 
 
-def _days_360(start_on: date, on: date) -> int:
-    """Days between two days when each month has 30 (30E/360, ISDA 2006 section 4.16(g))."""
-    months = (on.year - start_on.year) * 12 + on.month - start_on.month
-    return _DAYS_OF_MONTH * months + min(on.day, _DAYS_OF_MONTH) - min(start_on.day, _DAYS_OF_MONTH)
+def _months(start_on: date, end_on: date) -> int:
+    return (end_on.year - start_on.year) * 12 + end_on.month - start_on.month
 
 
 def day_fraction(part: Period, whole: Period, zone: ZoneInfo) -> Fraction:
