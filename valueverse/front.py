@@ -148,7 +148,7 @@ async def _pass(
 
 
 async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int) -> None:
-    """A short answer in plain text. What still comes in is taken in for a moment, or the answer would be lost with it."""
+    """A short answer in plain text. What still comes in is taken in for a moment: else the answer is lost with it."""
     text = f"{status} {REASONS[status]}"
     head = f"HTTP/1.1 {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
     with suppress(ConnectionError, TimeoutError):
