@@ -4,7 +4,6 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F
 
 from billing.activity import services as activity
 from billing.core.errors import BillingError, InvalidInput, Kind
@@ -147,7 +146,6 @@ def _rows_under_way(customer: Customer, statuses: tuple[BillRunCustomerStatus, .
 
 
 def _note_in_run(name: EventName, row: BillRunCustomer, actor: Actor, at: datetime) -> None:
-    BillRun.objects.filter(pk=row.run_id).update(review_version=F("review_version") + 1)
     if row.run.status != BillRunStatus.GENERATING:
         note_run_figures(run=row.run)
     _record_run(name, row, actor, at)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.core.errors import BillingError, InvalidInput, Kind
 from billing.core.events import EventName
@@ -88,7 +88,7 @@ def exclude_customer(
         delete_draft(invoice_id=invoice_id, actor=actor, at=now_for(row.customer))
     row.status, row.exclude_reason, row.hold = BillRunCustomerStatus.EXCLUDED, reason[:500], None
     row.save(update_fields=["status", "exclude_reason", "hold"])
-    _changed(row.run)
+    note_run_figures(run=row.run)
     _record(EventName.BILL_RUN_CUSTOMER_EXCLUDED, row, actor, at, reason=row.exclude_reason)
     return row
 
@@ -108,7 +108,7 @@ def include_customer(*, run_id: str, customer_id: str, actor: Actor, at: datetim
     row.looked_at, row.looked_by_id, row.looked_by_label = None, "", ""
     row.save()
     draft_alone(row.pk, actor)
-    _changed(row.run)
+    note_run_figures(run=row.run)
     _record(EventName.BILL_RUN_CUSTOMER_INCLUDED, row, actor, at)
     row.refresh_from_db()
     return row
@@ -128,7 +128,7 @@ def retry_customer(*, run_id: str, customer_id: str, actor: Actor, at: datetime)
     row.status = BillRunCustomerStatus.PENDING if in_review else BillRunCustomerStatus.DRAFTED
     row.save(update_fields=["status"])
     (draft_alone if in_review else finalize_alone)(row.pk, actor)
-    _changed(row.run)
+    note_run_figures(run=row.run)
     row.refresh_from_db()
     _record(EventName.BILL_RUN_PROGRESSED, row, actor, at, result=row.status)
     return row
@@ -146,7 +146,7 @@ def retry_failed(*, run_id: str, actor: Actor, at: datetime) -> int:
     count = _retriable(run).update(status=to)
     if not count:
         raise NothingToRetry("Nobody of this run can be tried again.")
-    _changed(run)
+    note_run_figures(run=run)
     record_run(EventName.BILL_RUN_RETRIED, run, actor, at, customers=count)
     return count
 
@@ -182,12 +182,6 @@ def _lock_in_review(run_id: str, customer_id: str) -> BillRunCustomer:
         word = row.run.status.replace("_", " ")
         raise RunNotInReview(f"The run is {word}: single customers are changed while it is in review.")
     return row
-
-
-def _changed(run: BillRun) -> None:
-    """Pages that show the run as it was are refused from here on."""
-    BillRun.objects.filter(pk=run.pk).update(review_version=F("review_version") + 1)
-    note_run_figures(run=run)
 
 
 def _record(name: EventName, row: BillRunCustomer, actor: Actor, at: datetime, **data: object) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from billing.core.lifecycles import BillRunStatus, InvoiceStatus
 from billing.invoices.comparing import Compared, compare, flags_of
@@ -52,14 +52,14 @@ def run_totals(*, run: BillRun) -> RunTotals:
 
 
 def note_run_figures(*, run: BillRun) -> RunTotals:
-    """Store what lists of runs show, in the caller's transaction."""
+    """Store what lists of runs show, in the caller's transaction; pages that show it as it was are refused then."""
     totals = run_totals(run=run)
     figures = {
         "customers": totals.customers,
         "invoices": totals.invoices,
         "totals": dict(sorted(totals.totals_minor.items())),
     }
-    BillRun.objects.filter(pk=run.pk).update(figures=figures)
+    BillRun.objects.filter(pk=run.pk).update(figures=figures, review_version=F("review_version") + 1)
     return totals
 
 
