@@ -1,6 +1,7 @@
 """Questions about documents: which, what they say, what is due, and what a subscription would be billed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db.models import F, Prefetch, Q, QuerySet
 
@@ -76,14 +77,19 @@ def hold_in_force(*, customer: Customer, at: datetime) -> BillingHold | None:
     return holds_in_force(at=at).filter(customer=customer).first()
 
 
-def next_due(*, after: datetime) -> tuple[datetime, int] | None:
-    """When something is due next, and of how many customers on that day (UTC); None if nothing ever is."""
+def next_due(*, after: datetime) -> tuple[date, int] | None:
+    """The day (that of the subscription's zone) on which something is due next, and of how many customers on it.
+
+    None if nothing ever is. Two queries over the index of what is due.
+    """
     ahead = Subscription.objects.filter(next_billing_at__isnull=False).exclude(
         has_come("next_billing_at", customer="customer", at=after)
     )
-    first = ahead.order_by("next_billing_at").values_list("next_billing_at", flat=True).first()
-    if first is None:
+    first = ahead.order_by("next_billing_at").values_list("next_billing_at", "time_zone").first()
+    if first is None or first[0] is None:
         return None
-    day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    that_day = ahead.filter(next_billing_at__gte=day, next_billing_at__lt=day + timedelta(days=1))
-    return first, that_day.order_by().values("customer").distinct().count()
+    zone = ZoneInfo(first[1])
+    day = first[0].astimezone(zone).date()
+    start_at = datetime.combine(day, time(), tzinfo=zone)
+    that_day = ahead.filter(next_billing_at__gte=start_at, next_billing_at__lt=start_at + timedelta(days=1))
+    return day, that_day.order_by().values("customer").distinct().count()

@@ -93,7 +93,8 @@
     switch (event.key) {
       case "n": case "j": step(1); break;
       case "p": case "k": step(-1); break;
-      case "a": case "h": case "x": case "u": case "r": done = press(event.key); break;
+      case "a": if (!press("a")) step(1); break; // looked at already: on to the next
+      case "h": case "x": case "u": case "r": done = press(event.key); break;
       case "w": toggleWhy(); break;
       case "/": { const search = review.querySelector("[data-search]"); if (search) search.focus(); else done = false; break; }
       case "Enter": {

@@ -40,6 +40,13 @@ ORDERS: dict[str, tuple[Any, ...]] = {
     "customer": ("customer__name", "pk"),
 }
 FLAG_WORDS = {str(flag): flag.label for flag in ReviewFlag}
+SHORT_FLAGS = {
+    "off": ">30 %",
+    "first_invoice": "First",
+    "no_usage": "No usage",
+    "price_changed": "Price",
+    "tax_changed": "Tax",
+}
 
 
 class AmountField(forms.CharField):
@@ -137,6 +144,13 @@ class Review:
     @property
     def is_filtered(self) -> bool:
         return self.tab != "all" or any(self.asked.get(name) for name in self.form.fields if name != "sort")
+
+    @property
+    def one_currency(self) -> str:
+        """The currency of all rows, named in the header; empty if the rows have to name their own."""
+        codes = {row.currency for row in self.rows if row.currency} | {one.currency for one in self.sums}
+        mixed = len(codes) > 1 or any(row.other_totals for row in self.rows)
+        return "" if mixed else "".join(codes)
 
     @property
     def first(self) -> int:

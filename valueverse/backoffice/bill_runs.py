@@ -27,6 +27,7 @@ from customers.selectors import now_for
 from valueverse.backoffice.bill_run_review import (
     FLAG_WORDS,
     GONE,
+    SHORT_FLAGS,
     ExcludeForm,
     HoldForm,
     Review,
@@ -160,7 +161,7 @@ class BillRunPage(ObjectPage, BillRunAdmin):
                 else:
                     row.refresh_from_db()
                     messages.success(request, self.done(text, verb, row, request))
-                    return HttpResponseRedirect(here if verb in STAYS else then)
+                    return HttpResponseRedirect(f"{here if verb in STAYS else then}#pair")
         return self.page(request, run, bound=(verb, row, form), status=400)
 
     @staticmethod
@@ -250,6 +251,7 @@ class BillRunPage(ObjectPage, BillRunAdmin):
         }
         return {
             "pair": read_pair(selected) if selected else None,
+            "selected_pk": selected.pk if selected else None,
             "forms": form_of,
             "refused": refused,
             "errors": bound[2].non_field_errors() if bound else [],
@@ -258,6 +260,8 @@ class BillRunPage(ObjectPage, BillRunAdmin):
             "then": review.next_of(selected) if selected else "",
             "may": {verb: request.user.has_perm(permission) for verb, (permission, _) in ROW_VERBS.items()},
             "flag_words": FLAG_WORDS,
+            "short_flags": SHORT_FLAGS,
+            "one_currency": review.one_currency,
         }
 
     def head(self, request: HttpRequest, row: BillRun) -> dict[str, Any]:

@@ -135,6 +135,12 @@ def change(minor: int, earlier: int | None, currency: str) -> str:
 
 
 @register.simple_tag
+def difference(minor: int, earlier: int, currency: str) -> str:
+    """+111.88"""
+    return f"{'+' if minor > earlier else ''}{display.figure(minor - earlier, currency)}"
+
+
+@register.simple_tag
 def address(review: Any, row_pk: int) -> str:
     """The address of a review with a row chosen."""
     return str(review.address(row=row_pk))
