@@ -25,6 +25,7 @@ from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, Refund
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
+from valueverse.backoffice.viewing import ViewAsCustomer
 
 ROWS = 50
 """Rows of a part of the page; the list behind it has all."""
@@ -190,7 +191,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(),)
+    verbs = (RecordReceipt(), ViewAsCustomer())
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")

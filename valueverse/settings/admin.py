@@ -125,7 +125,11 @@ UNFOLD: dict[str, Any] = {
             "href": lambda request: static("backoffice/favicon.svg"),
         }
     ],
-    "STYLES": [lambda request: static("backoffice/finance.css")],
+    "STYLES": [
+        lambda request: static("backoffice/finance.css"),
+        lambda request: static("backoffice/access.css"),
+    ],
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
     "COLORS": {
         "primary": {
             "50": "#eff6ff",
