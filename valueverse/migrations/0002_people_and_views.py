@@ -11,7 +11,9 @@ GRANTS = {
     "Finance manager": ("manage_people", "view_as_customer"),
     "Finance clerk": ("view_as_customer",),
     "Support": ("view_as_customer",),
+    "Auditor": (),
 }
+"""All that these groups have of the two. Reading everything (the auditor's right) is not viewing as a customer."""
 
 
 def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -22,11 +24,13 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     create_permissions(config, verbosity=0, apps=apps, using=alias)
     config.models_module = None
     permission, group = apps.get_model("auth", "Permission"), apps.get_model("auth", "Group")
+    both = permission.objects.using(alias).filter(
+        content_type__app_label="customers", codename__in=["manage_people", "view_as_customer"]
+    )
     for name, codes in GRANTS.items():
-        found = permission.objects.using(alias).filter(
-            content_type__app_label="customers", codename__in=codes
-        )
-        group.objects.using(alias).get(name=name).permissions.add(*found)
+        granted = group.objects.using(alias).get(name=name).permissions
+        granted.remove(*both)
+        granted.add(*both.filter(codename__in=codes))
 
 
 class Migration(migrations.Migration):

@@ -379,7 +379,7 @@ DE: dict[str, str] = {
     "visit_until": "Bis",
     "visit_end": "Beenden",
     "looks_only": "Nicht in der Ansicht als Kunde",
-    "looks_only_note": "Nichts wurde geändert. Das tun Personen beim Kunden; was Sie tun dürfen, steht in der Verwaltung.",
+    "looks_only_note": "Nichts wurde geändert. Das tun Personen beim Kunden; Ihr Teil davon ist in der Verwaltung.",
     "staff_entrance": "Verwaltung",
     "switch_customer": "Firma",
     "so_far": "{period}, bisher",
