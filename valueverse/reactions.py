@@ -9,7 +9,11 @@ REACTIONS: dict[str, tuple[str, ...]] = {
     "invoice.finalized": ("invoices.render_invoice", "payments.collect_finalized_invoice"),
     "bill_run.created": ("invoices.perform_bill_run",),
     "bill_run.approved": ("invoices.perform_bill_run",),
+    "bill_run.finalize_requested": ("invoices.perform_bill_run",),
+    "bill_run.retried": ("invoices.perform_bill_run",),
+    "bill_run.send_requested": ("invoices.send_bill_run",),
     "credit_note.finalized": ("invoices.render_credit_note",),
     "test_clock.advanced": ("invoices.bill_test_clock",),
+    "user.invited": ("customers.send_staff_link",),
     "invoice.mail_queued": ("invoices.send_mail",),
 }
