@@ -31,7 +31,9 @@ from customers.services.portal import (
     grant_portal_access,
     invite_contact,
     portal_actor,
+    remove_portal_access,
     request_sign_in_link,
+    withdraw_invitation,
 )
 from customers.services.portal_mails import mail_invitation, mail_sign_in_link
 from customers.services.test_clocks import (
@@ -89,10 +91,12 @@ __all__ = [
     "mail_sign_in_link",
     "portal_actor",
     "remove_contact",
+    "remove_portal_access",
     "request_sign_in_link",
     "revoke_api_key",
     "save_contact",
     "take_number",
     "update_customer",
     "update_legal_entity",
+    "withdraw_invitation",
 ]

@@ -171,7 +171,9 @@ def test_i34_what_was_asked_for_and_what_was_decided_never_change() -> None:
         if column not in decision:
             with refused("i34_request_never_changes"):
                 sql(f"UPDATE approvals_approvalrequest SET {change} WHERE id = %s", asked.pk)
-    approvals.decide_approval(approval_id=asked.public_id, approve=False, actor=FINANCE, at=START)
+    approvals.decide_approval(
+        approval_id=asked.public_id, approve=False, reason="Too much", actor=FINANCE, at=START
+    )
     for column, change in tampering("approvals_approvalrequest").items():
         if column != "executed_at":
             with refused("i34_decision_never_changes"):
@@ -211,7 +213,9 @@ def test_i34_nothing_is_refunded_without_an_approval_that_covers_it() -> None:
 def test_i34_a_rejected_request_is_not_executed() -> None:
     customer = billed_customer()
     asked = request(customer, 1000)
-    approvals.decide_approval(approval_id=asked.public_id, approve=False, actor=FINANCE, at=START)
+    approvals.decide_approval(
+        approval_id=asked.public_id, approve=False, reason="Too much", actor=FINANCE, at=START
+    )
     with refused("i34_no_execution_without_approval"):
         refund(customer.payments.get(), 1000, approval_id=asked.pk)
 
