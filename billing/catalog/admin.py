@@ -65,7 +65,7 @@ class PlanVersionAdmin(ReadOnlyAdmin):
 class TaxRateAdmin(ReadOnlyAdmin):
     list_display = ["country", "category", "name", "percent_figure", "valid_from", "valid_to"]
     list_filter = ["country"]
-    empty_state = "No tax rate yet. Without the rate of the seller's country, invoices at home are not drafted: New tax rate."
+    empty_state = "No tax rate yet. Without that of the seller's country, customers at home are not billed."
 
     @admin.display(description="Percent", ordering="percent")
     def percent_figure(self, row: Any) -> str:

@@ -108,7 +108,7 @@ class PlanVersionPage(ObjectPage, PlanVersionAdmin):
 
     def preview_context(self, request: HttpRequest, row: PlanVersion) -> dict[str, Any]:
         prices = list(row.prices.select_related("meter", "plan_version").order_by("position"))
-        found = preview(prices, request.GET, with_curves=True)  # type: ignore[arg-type]
+        found = preview(prices, request.GET, with_curves=True)
         return {"preview": found, "charts": charts(found)}
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class Advance(Verb):
         return AdvanceForm(data, initial={"to": f"{to:%Y-%m-%d %H:%M}"})
 
     def is_offered(self, row: Any) -> bool:
-        return row.status == TestClockStatus.READY
+        return bool(row.status == TestClockStatus.READY)
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         return [

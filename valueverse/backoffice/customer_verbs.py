@@ -157,7 +157,7 @@ class CustomerForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, customer: Customer | None = None) -> None:
-        super().__init__(data, initial=_initial(customer) if customer else None)
+        super().__init__(data, initial=dict(_initial(customer)) if customer else None)
         self.fields |= address_fields()
         for index in range(TAX_ID_ROWS):
             nth = f" {index + 1}" if index else ""

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,7 +19,7 @@ from valueverse.backoffice.verbs import Verb, VerbPage
 def new_button(create: Creation) -> Any:
     """The list's button that leads to the page that makes an object."""
 
-    def new_object(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
+    def new_object(admin: Any, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_add"))
 
     return action(new_object, description=create.label, url_path="new", permissions=["create"], icon="add")
@@ -37,7 +36,7 @@ class ObjectPage(ReadOnlyAdmin):
         """A page whose objects are made here gets the button for it on its list."""
         super().__init_subclass__(**kwargs)
         if cls.create is not None and "create" in vars(cls):
-            cls.new_object = new_button(cls.create)  # type: ignore[attr-defined]
+            cls.new_object = new_button(cls.create)
             cls.actions_list = ["new_object"]
 
     def has_create_permission(self, request: HttpRequest) -> bool:

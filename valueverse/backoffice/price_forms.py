@@ -74,7 +74,9 @@ class PriceForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, price: Price | None = None, currency: str = "") -> None:
-        super().__init__(data, initial=initial_of(price) if price else {"model": "flat", "tiers": ROWS_MIN})
+        super().__init__(
+            data, initial=dict(initial_of(price)) if price else {"model": "flat", "tiers": ROWS_MIN}
+        )
         self.currency = currency
         self.price = price
         for name in ("amount", "unit_amount", "package_amount"):

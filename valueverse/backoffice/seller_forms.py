@@ -4,14 +4,14 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 
 from billing.core.errors import InvalidInput
 from customers.models import LegalEntity
 from customers.services import BankAccount
 from customers.services.logos import LOGO_LENGTH_MAX, require_logo
-from valueverse.backoffice.customer_verbs import ADDRESS, Data, TimeZoneField, address_fields
+from valueverse.backoffice.customer_verbs import ADDRESS, TimeZoneField, address_fields
 from valueverse.backoffice.fields import CountryChoice
+from valueverse.backoffice.verbs import Data
 
 BANK = {"bank_holder": "holder", "bank_name": "name", "iban": "iban", "bic": "bic"}
 MONTHS = (
@@ -201,7 +201,7 @@ class LookForm(Placed):
 
     def clean_logo(self) -> str:
         """The drawing as text, after every check that the service makes too."""
-        given: UploadedFile | None = self.cleaned_data["logo"]
+        given: Any = self.cleaned_data["logo"]
         if given is None:
             return ""
         if not str(given.name).lower().endswith(ENDINGS):

@@ -88,7 +88,7 @@ def item_rows(subscription: Subscription, usage: CurrentUsage | None) -> list[It
     used = {row.code: row.amount_minor for row in usage.items} if usage else {}
     rows = []
     for item in items:
-        until: Any = item.charged_until  # type: ignore[attr-defined]
+        until: Any = item.charged_until
         through = day_of(until - timedelta(microseconds=1), subscription.time_zone) if until else None
         rows.append(ItemRow(item, price_lines(item.price.definition), through, used.get(item.price.code)))
     return rows
