@@ -20,6 +20,8 @@ from valueverse.backoffice.fields import read_figure, typed
 CHARTS_MAX = 6
 STEPS_OF_CURVE = 48
 ROWS_OF_TABLE = 14
+PACKAGES_MAX = 60
+"""Packages whose steps are drawn; a curve over more looks like a line anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ def curve_of(model: PriceModel, quantity: Decimal) -> Curve:
     top = max([quantity, *bounds]) * Decimal("1.5") or Decimal(1000)
     step = (top / STEPS_OF_CURVE).to_integral_value(ROUND_CEILING) or Decimal(1)
     even = {step * index for index in range(STEPS_OF_CURVE + 1)}
+    if isinstance(model, Package) and top < model.free_units + model.size * PACKAGES_MAX:
+        count = int((top - model.free_units) / model.size)
+        bounds = [model.free_units + model.size * index for index in range(count + 1)]
     edges = {bound + extra for bound in bounds for extra in (0, 1)}
     wanted = sorted(even | edges | ({quantity} if quantity else set()))
     points = [(one, rate(model, one).amount) for one in wanted]
