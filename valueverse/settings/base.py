@@ -123,6 +123,12 @@ _email_url = env.url(
     secret=True,
 )
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "billing@localhost", "Sender of the mails to customers.")
+DEFAULT_PRORATION = env.choice(
+    "PRORATION",
+    "day",
+    ("day", "second", "thirty_day_month", "none"),
+    "How new plan versions cut the fee of a short period, unless they name a policy of their own.",
+)
 _log_format = env.choice(
     "LOG_FORMAT", "auto", ("auto", "json", "human"), "auto: human on a terminal, else JSON."
 )
