@@ -152,12 +152,15 @@ def test_a_page_has_keys_of_its_own_and_no_key_sends_a_form(desk: Desk) -> None:
     desk.page.evaluate(
         """() => {
             document.body.insertAdjacentHTML("beforeend", `
-              <form method="post" action="/admin/nowhere/"><button data-key="z" data-key-label="Issue">Issue</button></form>
+              <form method="post" action="/admin/nowhere/">
+                <button data-key="z" data-key-label="Issue">Issue</button></form>
               <button type="button" id="next" data-key="n" data-key-label="Next draft">Next</button>
               <div data-page-keys='{"j": "Jump", "a": "Looked at"}'></div>`);
             window.pressed = [];
             document.getElementById("next").addEventListener("click", () => window.pressed.push("n"));
-            document.addEventListener("keydown", (event) => { if ("ja".includes(event.key)) window.pressed.push(event.key); });
+            document.addEventListener("keydown", (event) => {
+              if ("ja".includes(event.key)) window.pressed.push(event.key);
+            });
         }"""
     )
     desk.press("n", "j", "a", "z", "Q")
