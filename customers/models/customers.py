@@ -85,6 +85,7 @@ class Customer(models.Model):
             ),
             GinIndex(SearchVector("name", "legal_name", config="simple"), name="customer_by_words_of_name"),
         ]
+        permissions = [("view_as_customer", "Can look at a customer's portal as the customer sees it")]
 
     def __str__(self) -> str:
         return self.name

@@ -53,6 +53,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(is_staff=True),
             ),
         ]
+        permissions = [("manage_people", "Can invite staff, change their groups and let them go")]
 
     def __str__(self) -> str:
         return self.name or self.email

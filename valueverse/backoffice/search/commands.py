@@ -18,7 +18,7 @@ KEYBOARD_MAP = "#keyboard-map"
 
 OTHER_PAGES = (
     ("Start bill run", "admin:invoices_billrun_start", "invoices.start_bill_run"),
-    ("Change password", "admin:password_change", ""),
+    ("Your account: password, second factor, sessions", "admin:account", ""),
 )
 """Pages outside of the navigation: title, name of the address, right."""
 
