@@ -24,7 +24,6 @@ Addressed = tuple[Group, Frame]
 """A frame and the group it is for."""
 
 USAGE_RECEIVED = "usage.received"
-BILL_RUN_PROGRESS = "bill_run.progress"
 DASHBOARD_CHANGED = "dashboard.changed"
 
 CUSTOMER_EVENTS: dict[str, tuple[str, ...]] = {
@@ -128,7 +127,7 @@ def _run_frames(rows: Sequence[Activity]) -> list[Addressed]:
     )
     for invoice_id, run_id in runs.values_list("public_id", "bill_run__public_id"):
         at = moved[invoice_id]
-        frames.setdefault(run_id, _frame(run_group(run_id), BILL_RUN_PROGRESS, run_id, at, {}))
+        frames.setdefault(run_id, _frame(run_group(run_id), EventName.BILL_RUN_PROGRESSED, run_id, at, {}))
     return [(run_group(run_id), frame) for run_id, frame in frames.items()]
 
 

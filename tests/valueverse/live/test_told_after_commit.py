@@ -137,7 +137,7 @@ def test_a_bill_run_s_page_hears_its_states_and_its_progress(live: LiveSite) -> 
         drafted = list(Activity.objects.filter(name="invoice.drafted", dispatched_at=None))
         send_live_frames([row.public_id for row in drafted])
         told = frame(connection)
-        assert (told["event"], told["object"]) == ("bill_run.progress", run.public_id)
+        assert (told["event"], told["object"]) == ("bill_run.progressed", run.public_id)
         relay_now()
         told = frame(connection)
         assert (told["event"], told["data"]) == ("bill_run.completed", {"status": "completed"})
