@@ -17,6 +17,7 @@ READING = {
     "usage": ("/admin/usage/usagerollup/", {"Finance manager", "Finance clerk", "Support", "Auditor"}),
     "bill runs": ("/admin/invoices/billrun/", {"Finance manager", "Finance clerk", "Auditor"}),
     "approvals": ("/admin/approvals/approvalrequest/", {"Finance manager", "Finance clerk", "Auditor"}),
+    "approvals badge": ("/admin/live/approvals/", {"Finance manager", "Finance clerk", "Auditor"}),
     "trial balance": ("/admin/ledger/trial-balance/", {"Finance manager", "Finance clerk", "Auditor"}),
     "account": ("/admin/ledger/statement/1100/", {"Finance manager", "Finance clerk", "Auditor"}),
     "journal": ("/admin/ledger/journalentry/", {"Finance manager", "Finance clerk", "Auditor"}),
