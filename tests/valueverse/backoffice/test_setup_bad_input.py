@@ -42,10 +42,12 @@ def refused(response: Any, field: str, words: str) -> None:
 
 
 TIERS = [
-    ({"tier_1_from": "9,000,001"}, "tier_1_from", "Tier 1 ends at 10,000,000, tier 2 starts at 9,000,001. Start it at 10,000,001."),
+    ({"tier_1_from": "9,000,001"}, "tier_1_from",
+     "Tier 1 ends at 10,000,000, tier 2 starts at 9,000,001. Start it at 10,000,001."),
     ({"tier_1_from": "10,000,005"}, "tier_1_from", "Start it at 10,000,001."),
     ({"tier_0_from": "5"}, "tier_0_from", "Tier 1 starts at 5. Start it at 1."),
-    ({"tier_1_to": "500", "tier_2_unit": "1", "tier_1_from": ""}, "tier_1_to", "Tier 2 ends at 500. It must end above 10,000,000."),
+    ({"tier_1_to": "500", "tier_2_unit": "1", "tier_1_from": ""}, "tier_1_to",
+     "Tier 2 ends at 500. It must end above 10,000,000."),
     ({"tier_0_to": ""}, "tier_0_to", "Tier 1 has no end, but more tiers follow."),
     ({"tier_1_to": "20,000,000"}, "tier_1_to", "Tier 2 is the last"),
     ({"tier_0_unit": ""}, "tier_0_unit", "Tier 1 needs the price of one unit"),
@@ -106,7 +108,8 @@ def test_one_more_tier_row_keeps_what_was_typed_and_checks_nothing() -> None:
         ("catalog/taxrate", typed.TAX_RATE, {"country": "XX"}, "country", "There is no country XX"),
         ("catalog/taxrate", typed.TAX_RATE, {"percent": "101"}, "percent", "percentage from 0 to 100"),
         ("catalog/taxrate", typed.TAX_RATE, {"percent": "19,5"}, "percent", "is not a figure"),
-        ("catalog/taxrate", typed.TAX_RATE, {"last_on": "2020-12-31"}, "last_on", "its last day is 2021-01-01 or later"),
+        ("catalog/taxrate", typed.TAX_RATE, {"last_on": "2020-12-31"}, "last_on",
+         "its last day is 2021-01-01 or later"),
         ("catalog/taxrate", typed.TAX_RATE, {"valid_from": "2021-02-30"}, "valid_from", "Enter a valid date"),
         ("customers/legalentity", typed.SELLER, {"country": "ZZ"}, "country", "There is no country ZZ"),
         ("customers/legalentity", typed.SELLER, {"iban": "DE00"}, "iban", "not a valid IBAN"),
@@ -117,9 +120,12 @@ def test_one_more_tier_row_keeps_what_was_typed_and_checks_nothing() -> None:
         ("customers/legalentity", typed.SELLER, {"registered_from": ""}, "registered_from", "From which day"),
         ("customers/testclock", {"name": "x", "now_at": "2023-11-01"}, {}, "legal_entity", "required"),
         ("customers/apikey", {"name": "x"}, {}, "scopes", "required"),
-        ("customers/apikey", {"name": "x", "scopes": ["usage:write"]}, {"expires_on": "2001-01-01"}, "expires_on", "future"),
-        ("approvals/approvalpolicy", {"action": "refund", "currency": "EUR"}, {"limit": "-1"}, "limit", "not negative"),
-        ("approvals/approvalpolicy", {"action": "refund", "currency": "EUR"}, {"limit": "1.005"}, "limit", "is not right"),
+        ("customers/apikey", {"name": "x", "scopes": ["usage:write"]}, {"expires_on": "2001-01-01"}, "expires_on",
+         "future"),
+        ("approvals/approvalpolicy", {"action": "refund", "currency": "EUR"}, {"limit": "-1"}, "limit",
+         "not negative"),
+        ("approvals/approvalpolicy", {"action": "refund", "currency": "EUR"}, {"limit": "1.005"}, "limit",
+         "is not right"),
     ],
 )  # fmt: skip
 def test_a_creation_that_is_wrong_makes_nothing(
@@ -349,7 +355,7 @@ def test_an_api_key_is_shown_once_and_ends_when_it_is_revoked() -> None:
     client = office()
     response = make(client, "customers/apikey", name="Gateway", scopes=["usage:write"])
     key = ApiKey.objects.get()
-    assert response["Cache-Control"] == "no-store"
+    assert "no-store" in response["Cache-Control"]
     assert f'value="{key.prefix}' in response.content.decode()
     assert "Active" in text(client, page(key))
     assert key.prefix in text(client, page(key))
