@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from billing.platform.admin import ReadOnlyAdmin
-from customers.models import NumberCounter, User
+from customers.models import NumberCounter
 
 
 class LegalEntityAdmin(ReadOnlyAdmin):
@@ -44,8 +44,9 @@ class TestClockAdmin(ReadOnlyAdmin):
     empty_state = "No test clock yet. It lets a year be played in a minute: New test clock makes one."
 
 
-@admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
+    """The list of people; their page is in `valueverse.backoffice`."""
+
     list_display = ["email", "name", "is_staff", "is_superuser", "is_active", "last_login"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["email", "name"]

@@ -9,6 +9,7 @@ from billing.catalog import services
 from billing.catalog.models import Meter, Plan, PlanVersion, Product
 from billing.core.aggregation import Aggregation
 from billing.core.periods import Anchor, IntervalUnit
+from billing.core.proration import ProrationPolicy
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.platform.clock import now
@@ -127,6 +128,14 @@ class NewPlan(Creation):
         return Outcome(f"Created {made.code}. Next: its first version.", made)
 
 
+PRORATION = {
+    "day": "By days",
+    "second": "By seconds",
+    "thirty_day_month": "By days, each month having 30",
+    "none": "Not at all: the whole fee",
+}
+
+
 class VersionForm(forms.Form):
     currency = forms.CharField(
         max_length=3, help_text="ISO code; the currency of the seller's books, like EUR."
@@ -141,6 +150,15 @@ class VersionForm(forms.Form):
             (str(Anchor.CALENDAR), "Calendar: from the first of the month, week or year"),
             (str(Anchor.ANNIVERSARY), "Anniversary: from the day of start"),
         ],
+    )
+    proration = forms.ChoiceField(
+        required=False,
+        label="A short period",
+        choices=[
+            ("", "As the installation does"),
+            *((str(one), PRORATION[str(one)]) for one in ProrationPolicy),
+        ],
+        help_text="How the fee is cut when service is shorter than the period.",
     )
     copies = forms.BooleanField(
         required=False, initial=True, label="Begin with the prices of the last version"
@@ -180,6 +198,7 @@ class NewVersion(Verb):
             "interval_count": last.interval_count,
             "interval_unit": last.interval_unit,
             "anchor": last.anchor,
+            "proration": last.proration,
             "copies": True,
         }
         return VersionForm(data, initial=initial)

@@ -25,10 +25,12 @@ from customers.selectors import now_for
 from payments import services as payments
 from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, Refund
 from valueverse.backoffice.customer_verbs import CUSTOMER_VERBS, NewCustomer
+from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.portal_access import Invite, access_context
 from valueverse.backoffice.verbs import Data, Outcome, Verb
+from valueverse.backoffice.viewing import ViewAsCustomer
 
 ROWS = 50
 """Rows of a part of the page; the list behind it has all."""
@@ -194,7 +196,14 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), *CUSTOMER_VERBS, Invite())
+    verbs = (
+        RecordReceipt(),
+        *CUSTOMER_VERBS,
+        Invite(),
+        HoldBilling(),
+        ReleaseBilling(),
+        ViewAsCustomer(),
+    )
     create = NewCustomer()
 
     def get_urls(self) -> list[URLPattern]:
@@ -225,6 +234,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
         mails = DocumentMail.objects.filter(Q(invoice__customer=row) | Q(credit_note__customer=row))
         return {
             "at": at,
+            "hold": hold_of(row),
             "balances": balances(row, at.astimezone(ZoneInfo(row.legal_entity.time_zone)).date()),
             "subscriptions": subscriptions,
             "usage": [(one, current_usage(subscription=one, at=at)) for one in live],

@@ -7,7 +7,7 @@ from django import forms
 
 from billing.catalog.models import Meter, Price
 from billing.catalog.services import PriceInput
-from billing.core.pricing import MODEL_CODES
+from billing.core.pricing import MODEL_CODES, ConversionRounding
 from billing.core.pricing.tiers import TIERS_MAX
 from billing.core.quantity import format_quantity
 from valueverse.backoffice.fields import FigureField, typed
@@ -18,16 +18,33 @@ MODELS = {
     "per_unit": "Per unit: every unit costs the same",
     "graduated": "Graduated: each unit costs the price of its tier",
     "volume": "Volume: all units cost the price of the tier they reach together",
+    "stairstep": "Stairstep: one amount for everything, by the tier it reaches",
     "package": "Package: blocks of units, started ones count in full",
+    "percentage": "Percentage: a share of the amount the meter sums up",
+    "graduated_percentage": "Graduated percentage: each part of the amount at its tier's share",
 }
+TIERED = {
+    "graduated": "unit_amount",
+    "volume": "unit_amount",
+    "stairstep": "amount",
+    "graduated_percentage": "percent",
+}
+"""What a tier of each model costs, as its definition calls it."""
+
 ROWS_MIN = 3
-PARTS = ("from", "to", "unit", "flat")
+PARTS = ("from", "to", "unit", "flat", "block", "most")
+OPTIONAL = {"flat": "flat_amount", "block": "block_size", "most": "max_amount"}
 FIGURES = {
     "flat": ("amount",),
     "per_unit": ("unit_amount",),
     "package": ("size", "package_amount", "free_units"),
+    "percentage": ("percent", "free_amount"),
 }
 DEFINITION_NAMES = {"package_amount": "amount"}
+MAY_BE_EMPTY = ("free_units", "free_amount")
+MODIFIERS = ("free_units", "discount_percent", "minimum", "maximum")
+CONVERSION = ("units_per", "decimals", "rounding")
+METERED = "per_unit graduated volume stairstep package percentage graduated_percentage"
 
 
 class TierRow:
@@ -64,6 +81,26 @@ class PriceForm(forms.Form):
     size = FigureField(required=False, label="Units in a package")
     package_amount = FigureField(required=False, label="Price of a package")
     free_units = FigureField(required=False, label="Free units", help_text="Not charged; empty for none.")
+    percent = FigureField(required=False, label="Percent of the amount")
+    free_amount = FigureField(required=False, label="Free amount", help_text="Empty for none.")
+    flat_at_zero = forms.BooleanField(
+        required=False, label="Charge the first tier's fixed amount without usage too"
+    )
+    mod_free_units = FigureField(required=False, label="Units that cost nothing")
+    mod_discount_percent = FigureField(required=False, label="Discount in percent")
+    mod_minimum = FigureField(required=False, label="At least, a period")
+    mod_maximum = FigureField(required=False, label="At most, a period")
+    mod_units_per = FigureField(
+        required=False, label="Units that make one", help_text="1000 prices thousands of units."
+    )
+    mod_decimals = forms.IntegerField(
+        required=False, min_value=0, max_value=12, label="Decimals kept", help_text="Empty is 0."
+    )
+    mod_rounding = forms.ChoiceField(
+        required=False,
+        label="Rounded",
+        choices=[(str(one), str(one).capitalize()) for one in ConversionRounding],
+    )
     tiers = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, max_value=TIERS_MAX)
 
     sections = (
@@ -71,6 +108,14 @@ class PriceForm(forms.Form):
         ("Flat", ["amount"], "flat"),
         ("Per unit", ["unit_amount"], "per_unit"),
         ("Package", ["size", "package_amount", "free_units"], "package"),
+        ("Percentage", ["percent", "free_amount"], "percentage"),
+        (
+            "Modifiers",
+            [f"mod_{name}" for name in (*CONVERSION, *MODIFIERS)],
+            METERED,
+            "Around any price of usage, in this order: convert, take free units off, discount, cap. Empty for none.",
+        ),
+        ("Tiers without usage", ["flat_at_zero"], " ".join(TIERED)),
     )
 
     def __init__(self, data: Any = None, *, price: Price | None = None, currency: str = "") -> None:
@@ -109,7 +154,10 @@ class PriceForm(forms.Form):
         for name in list(self.errors):  # a slip in a field of another model is nobody's business
             if not self._counts(name, model):
                 del self.errors[name]
-        definition = self._tiers() if model in ("graduated", "volume") else self._figures(model)
+        definition = self._tiers(model) if model in TIERED else self._figures(model)
+        modifiers = self._modifiers() if model != "flat" else {}
+        if modifiers:
+            definition["modifiers"] = modifiers
         if not self.errors:
             found["price"] = PriceInput(
                 code=found["code"],
@@ -124,7 +172,9 @@ class PriceForm(forms.Form):
     @staticmethod
     def _counts(name: str, model: str) -> bool:
         if name.startswith("tier_"):
-            return model in ("graduated", "volume")
+            return model in TIERED
+        if name.startswith("mod_"):
+            return model != "flat"
         owner = next((code for code, names in FIGURES.items() if name in names), model)
         return owner == model
 
@@ -132,7 +182,7 @@ class PriceForm(forms.Form):
         definition: dict[str, object] = {}
         for name in FIGURES.get(model, ()):
             value = self.cleaned_data.get(name)
-            if value is None and name == "free_units":
+            if value is None and name in MAY_BE_EMPTY:
                 continue
             if value is None:
                 if name not in self.errors:
@@ -141,7 +191,20 @@ class PriceForm(forms.Form):
             definition[DEFINITION_NAMES.get(name, name)] = format_quantity(value)
         return definition
 
-    def _tiers(self) -> dict[str, object]:
+    def _modifiers(self) -> dict[str, object]:
+        """The modifiers that have a figure."""
+        given = {name: self.cleaned_data.get(f"mod_{name}") for name in (*CONVERSION, *MODIFIERS)}
+        found: dict[str, object] = {}
+        if given["units_per"] is not None:
+            found["conversion"] = {
+                "units_per": format_quantity(given["units_per"]),
+                "decimals": given["decimals"] or 0,
+                "rounding": given["rounding"],
+            }
+        found |= {name: format_quantity(given[name]) for name in MODIFIERS if given[name] is not None}
+        return found
+
+    def _tiers(self, model: str) -> dict[str, object]:
         """The tiers as they are stored, each checked against the one before it: no overlap, no gap."""
         rows = [index for index in range(self.rows) if self._is_filled(index)]
         if not rows:
@@ -150,24 +213,38 @@ class PriceForm(forms.Form):
         end: Decimal | None = Decimal(0)
         self.tier_places = rows
         for place, index in enumerate(rows):
-            start, to, unit, flat = (self.cleaned_data.get(f"tier_{index}_{part}") for part in PARTS)
+            start, to, unit = (self.cleaned_data.get(f"tier_{index}_{part}") for part in PARTS[:3])
             number, is_last = index + 1, index == rows[-1]
             self._check_start(index, rows[place - 1] + 1 if place else 0, end, start)
             if unit is None and f"tier_{index}_unit" not in self.errors:
-                self.add_error(
-                    f"tier_{index}_unit", f"Tier {number} needs the price of one unit; 0 is a price."
-                )
+                self.add_error(f"tier_{index}_unit", f"Tier {number} needs {NEEDS[model]}; 0 is one.")
             if f"tier_{index}_to" not in self.errors:
                 self._check_end(index, end, to, is_last=is_last)
             tier: dict[str, object] = {
                 "up_to": None if to is None else format_quantity(to),
-                "unit_amount": format_quantity(unit or Decimal(0)),
+                TIERED[model]: format_quantity(unit or Decimal(0)),
             }
-            if flat:
-                tier["flat_amount"] = format_quantity(flat)
+            tier |= self._optional_parts(index, model)
             tiers.append(tier)
             end = to
-        return {"tiers": tiers}
+        definition: dict[str, object] = {"tiers": tiers}
+        if self.cleaned_data.get("flat_at_zero"):
+            definition["flat_at_zero"] = True
+        return definition
+
+    def _optional_parts(self, index: int, model: str) -> dict[str, object]:
+        """Fixed amount, block and cap of a tier, where its model has them."""
+        found: dict[str, object] = {}
+        for part, key in OPTIONAL.items():
+            value = self.cleaned_data.get(f"tier_{index}_{part}")
+            if not value:
+                continue
+            if model == "stairstep" or (part != "flat" and model == "graduated_percentage"):
+                self.add_error(
+                    f"tier_{index}_{part}", f"A {model.replace('_', ' ')} price has none: leave it empty."
+                )
+            found[key] = format_quantity(value)
+        return found
 
     def _is_filled(self, index: int) -> bool:
         names = [f"tier_{index}_{part}" for part in PARTS]
@@ -208,14 +285,30 @@ class PriceForm(forms.Form):
             index, _, column = part.removeprefix("tiers[").partition("].")
             rows = getattr(self, "tier_places", [])
             if index.isdecimal() and int(index) < len(rows):
-                columns = {"up_to": "to", "unit_amount": "unit", "flat_amount": "flat"}
+                columns = {"up_to": "to", "unit_amount": "unit", "amount": "unit", "percent": "unit"}
+                columns |= {key: name for name, key in OPTIONAL.items()}
                 return f"tier_{rows[int(index)]}_{columns.get(column, 'to')}"
+        if part.startswith("modifiers."):
+            return f"mod_{part.rpartition('.')[2]}"
         if part == "amount" and self.cleaned_data.get("model") == "package":
             return "package_amount"
         return part
 
 
-LABELS = {"from": "from unit", "to": "to unit", "unit": "price of one unit", "flat": "flat, once"}
+LABELS = {
+    "from": "from unit",
+    "to": "to unit",
+    "unit": "price",
+    "flat": "flat, once",
+    "block": "units in a block",
+    "most": "at most",
+}
+NEEDS = {
+    "graduated": "the price of one unit",
+    "volume": "the price of one unit",
+    "stairstep": "its amount",
+    "graduated_percentage": "its percentage",
+}
 
 
 def initial_of(price: Price) -> Data:
@@ -235,8 +328,14 @@ def initial_of(price: Price) -> Data:
     for index, tier in enumerate(definition.get("tiers", ())):
         shown[f"tier_{index}_from"] = typed(start) if start == int(start) else ""
         shown[f"tier_{index}_to"] = typed(tier["up_to"])
-        shown[f"tier_{index}_unit"] = typed(tier["unit_amount"])
-        shown[f"tier_{index}_flat"] = typed(tier.get("flat_amount"))
+        shown[f"tier_{index}_unit"] = typed(tier[TIERED[price.model]])
+        for part, key in OPTIONAL.items():
+            shown[f"tier_{index}_{part}"] = typed(tier.get(key))
         if tier["up_to"] is not None:
             start = Decimal(tier["up_to"]) + 1
+    shown["flat_at_zero"] = bool(definition.get("flat_at_zero"))
+    modifiers = definition.get("modifiers", {})
+    shown |= {f"mod_{name}": typed(modifiers.get(name)) for name in MODIFIERS}
+    if conversion := modifiers.get("conversion"):
+        shown |= {f"mod_{name}": conversion[name] for name in CONVERSION}
     return shown

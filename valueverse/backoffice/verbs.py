@@ -74,6 +74,7 @@ class Verb:
     sample: Data = field(default_factory=dict)
     is_live: bool = False
     edits: bool = False
+    concerns_books: bool = True
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         """The form, with what is known of the object filled in."""
@@ -98,6 +99,14 @@ class Verb:
     def is_offered(self, row: Any) -> bool:
         """Whether it makes sense for the object as it stands; the service decides."""
         return True
+
+    def changed(self, row: Any) -> str:
+        """What to tell somebody whose page is older than the object; empty for the usual words."""
+        return ""
+
+    def shows_again(self, row: Any) -> bool:
+        """Whether such a person sees this verb again, with the new figures, rather than the object."""
+        return False
 
     def at(self, row: Any) -> datetime:
         """The time it is for this object."""
@@ -279,8 +288,9 @@ class VerbPage:
             if self.request.POST.get("seen") != token(self.verb, self.row):
                 if self.verb.edits and self.theirs(form):
                     return self.show(form)
-                messages.warning(self.request, self.already())
-                return HttpResponseRedirect(self.verb.back(self.row))
+                messages.warning(self.request, self.verb.changed(self.row) or self.already())
+                again = self.verb.shows_again(self.row)
+                return HttpResponseRedirect(self.request.path if again else self.verb.back(self.row))
             if self.is_done(form.cleaned_data):
                 messages.warning(self.request, self.already())
                 return HttpResponseRedirect(self.verb.back(self.row))

@@ -82,6 +82,9 @@ def term_words(version: PlanVersion) -> dict[str, str]:
         "currency": version.currency,
         "billed every": unit,
         "periods": "calendar" if version.anchor == "calendar" else "from the day of start",
+        "short periods": "not cut"
+        if version.proration == "none"
+        else f"by {version.proration.replace('_', ' ')}",
     }
 
 

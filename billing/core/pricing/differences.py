@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import assert_never
 
-from billing.core.pricing.definitions import PriceModel, model_code
-from billing.core.pricing.flat import Flat
-from billing.core.pricing.graduated import Graduated
-from billing.core.pricing.package import Package
-from billing.core.pricing.per_unit import PerUnit
-from billing.core.pricing.volume import Volume
-from billing.core.quantity import DECIMAL
+from billing.core.errors import InvalidQuantity
+from billing.core.pricing.definitions import PriceModel, definition_of, model_code
+from billing.core.quantity import DECIMAL, parse_quantity
+
+_WORDS = {"unit_amount": "price of one unit", "size": "units in a package", "flat_amount": "flat"}
 
 
 class Change(StrEnum):
@@ -52,6 +49,7 @@ class Difference:
 def differences(before: Sequence[NamedPrice], after: Sequence[NamedPrice]) -> tuple[Difference, ...]:
     """All figures of both lists side by side, in the order of `after`, what was removed last.
 
+    >>> from billing.core.pricing.flat import Flat
     >>> old = NamedPrice("fee", "Fee", "", Flat(Decimal("99")))
     >>> new = NamedPrice("fee", "Fee", "", Flat(Decimal("149")))
     >>> [(row.what, row.before, row.after, row.percent) for row in differences([old], [new]) if row.change != "same"]
@@ -88,28 +86,45 @@ def _percent(before: Decimal | str | None, after: Decimal | str | None) -> int |
 
 
 def _figures(price: NamedPrice | None) -> Mapping[str, Decimal | str]:
-    """What a price says, by what it is called, in reading order."""
+    """What a price says, by what it is called, in reading order: its canonical definition in words."""
     if price is None:
         return {}
     found: dict[str, Decimal | str] = {"name": price.name}
     if price.meter:
         found["meter"] = price.meter
     found["model"] = model_code(price.model).replace("_", " ")
-    model = price.model
-    match model:
-        case Flat():
-            found["amount"] = model.amount
-        case PerUnit():
-            found["price of one unit"] = model.unit_amount
-        case Package():
-            found |= {"units in a package": model.size, "price of a package": model.amount}
-            found["free units"] = model.free_units
-        case Graduated() | Volume():
-            for number, tier in enumerate(model.tiers, start=1):
-                found[f"tier {number}, up to"] = "above" if tier.up_to is None else tier.up_to
-                found[f"tier {number}, price of one unit"] = tier.unit_amount
-                if tier.flat_amount:
-                    found[f"tier {number}, flat"] = tier.flat_amount
-        case _:
-            assert_never(model)
+    for key, value in definition_of(price.model).items():
+        if key == "tiers" and isinstance(value, list):
+            for number, tier in enumerate(value, start=1):
+                found |= {f"tier {number}, {_word(name)}": _value(one) for name, one in tier.items()}
+        elif isinstance(value, dict):
+            found |= _modifiers(value)
+        else:
+            found[_word(key)] = _value(value)
     return found
+
+
+def _modifiers(definition: Mapping[str, object]) -> dict[str, Decimal | str]:
+    found: dict[str, Decimal | str] = {}
+    for key, value in definition.items():
+        if isinstance(value, dict):
+            found |= {f"{key}, {_word(name)}": _value(one) for name, one in value.items()}
+        else:
+            found[f"{_word(key)} of a period"] = _value(value)
+    return found
+
+
+def _word(key: str) -> str:
+    return _WORDS.get(key, key.replace("_", " "))
+
+
+def _value(value: object) -> Decimal | str:
+    """A figure as a Decimal, so that it compares; anything else as a word."""
+    if value is None:
+        return "above"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    try:
+        return parse_quantity(value)
+    except InvalidQuantity:
+        return str(value)

@@ -44,8 +44,8 @@ def allow_setting_up(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> Non
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0001_groups"),
-        ("catalog", "0002_permission_to_publish"),
+        ("valueverse", "0003_people_and_views"),
+        ("catalog", "0003_permission_to_publish"),
         ("approvals", "0003_reason_of_a_rejection"),
     ]
 
