@@ -196,7 +196,14 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling(), ViewAsCustomer(), *CUSTOMER_VERBS, Invite())
+    verbs = (
+        RecordReceipt(),
+        *CUSTOMER_VERBS,
+        Invite(),
+        HoldBilling(),
+        ReleaseBilling(),
+        ViewAsCustomer(),
+    )
     create = NewCustomer()
 
     def get_urls(self) -> list[URLPattern]:

@@ -72,9 +72,9 @@ class Verb:
     asks_first: bool = False
     rehearses: bool = True
     sample: Data = field(default_factory=dict)
-    concerns_books: bool = True
     is_live: bool = False
     edits: bool = False
+    concerns_books: bool = True
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         """The form, with what is known of the object filled in."""
