@@ -35,7 +35,7 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0001_groups"),
+        ("valueverse", "0002_groups_review_bill_runs"),
         ("customers", "0003_user_sessions_and_visits"),
     ]
 
