@@ -59,7 +59,7 @@ class RunVerb(Verb):
         last = activity_of(object_id=row.public_id).exclude(name__in=NOT_A_CHANGE).first()
         if last is None:
             return ""
-        when = f"{last.happened_at:%H:%M} UTC"
+        when = f"{last.recorded_at:%H:%M} UTC"
         if not self.is_offered(row):
             word = row.status.replace("_", " ")
             return f"Nothing was done: this run is {word} already. Last by {last.actor_label}, {when}."

@@ -167,7 +167,7 @@ class BillRunPage(ObjectPage, BillRunAdmin):
     @staticmethod
     def row_changed(row: BillRunCustomer) -> str:
         last = activity_of(object_id=row.run.public_id).filter(customer_id=row.customer.public_id).first()
-        by = f" by {last.actor_label} at {last.happened_at:%H:%M} UTC" if last else ""
+        by = f" by {last.actor_label} at {last.recorded_at:%H:%M} UTC" if last else ""
         return (
             f"Nothing was done: {row.customer} was changed{by} since you opened the page. It is "
             f"{row.get_status_display().lower()}, {display.amount(row.total_minor, row.currency)}."
@@ -261,7 +261,8 @@ class BillRunPage(ObjectPage, BillRunAdmin):
             "may": {verb: request.user.has_perm(permission) for verb, (permission, _) in ROW_VERBS.items()},
             "flag_words": FLAG_WORDS,
             "short_flags": SHORT_FLAGS,
-            "one_currency": review.one_currency,
+            "one_currency": review.currencies[0] if len(review.currencies) == 1 else "",
+            "is_mixed": len(review.currencies) > 1,
         }
 
     def head(self, request: HttpRequest, row: BillRun) -> dict[str, Any]:
