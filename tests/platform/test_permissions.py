@@ -132,6 +132,9 @@ def of_billing(people: People) -> Table:
         ("POST", "payments"): WRITE,
         ("GET", f"payments/{payment.public_id}"): own,
         ("POST", f"payments/{payment.public_id}/refunds"): WRITE,
+        ("POST", "live-tokens"): {
+            caller: 400 if status == 200 else status for caller, status in READ_BY_ALL_KEYS.items()
+        },
         ("GET", "payment-methods"): READ_BY_ALL_KEYS,
         ("POST", "payment-methods"): WRITE_ALSO_BOUND,
     }
