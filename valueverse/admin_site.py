@@ -7,9 +7,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from unfold.sites import UnfoldAdminSite
 
-from billing.platform.clock import now
 from valueverse.backoffice.books import LedgerViews
-from valueverse.backoffice.dashboard import dashboard
+from valueverse.backoffice.dashboard import DashboardViews, dashboard
+from valueverse.backoffice.recurring import RecurringViews
+from valueverse.backoffice.usage import UsageViews
 
 
 class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
@@ -19,7 +20,8 @@ class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no 
 
     def extra_urls(self) -> list[URLPattern]:
         """Pages that belong to no single row. Unfold puts them before the admins' own addresses."""
-        return LedgerViews(self).urls()
+        pages = (LedgerViews(self), DashboardViews(self), RecurringViews(self), UsageViews(self))
+        return [address for views in pages for address in views.urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard."""
@@ -28,7 +30,7 @@ class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no 
             **self.each_context(request),
             "title": self.index_title,
             "is_fullwidth": "1",
-            **dashboard(request, now()),
+            **dashboard(request),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "backoffice/dashboard.html", context)

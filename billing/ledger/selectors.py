@@ -90,6 +90,12 @@ def closed_until(*, legal_entity: LegalEntity) -> date | None:
     return last
 
 
+def recent_periods(*, legal_entity: LegalEntity, until: date, limit: int) -> list[AccountingPeriod]:
+    """The last accounting periods that had begun by a day, newest first."""
+    begun = AccountingPeriod.objects.filter(legal_entity=legal_entity, start_on__lte=until)
+    return list(begun.order_by("-start_on")[:limit])
+
+
 def accounting_day(*, source_type: str, purpose: str) -> Subquery:
     """For a query over facts of one kind: the day their entry of a purpose is dated, null while there is none."""
     entries = JournalEntry.objects.filter(

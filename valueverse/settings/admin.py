@@ -58,6 +58,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Usage",
         "collapsible": True,
         "items": [
+            _page("Explorer", "usage_explorer", "insights", "usage.view_usagerollup"),
             _list("Usage by quarter hour", "usage.usagerollup", "bar_chart"),
             _list("Events", "usage.usageevent", "bolt"),
             _list("Imports", "usage.usageimport", "upload_file"),
@@ -125,7 +126,10 @@ UNFOLD: dict[str, Any] = {
             "href": lambda request: static("backoffice/favicon.svg"),
         }
     ],
-    "STYLES": [lambda request: static("backoffice/finance.css")],
+    "STYLES": [
+        lambda request: static("backoffice/finance.css"),
+        lambda request: static("backoffice/figures.css"),
+    ],
     "COLORS": {
         "primary": {
             "50": "#eff6ff",
