@@ -21,7 +21,7 @@ from billing.reports.books import controls
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, LegalEntity
 from valueverse.backoffice import dashboard_tiles as tiles
-from valueverse.backoffice.reading import attempt
+from valueverse.patience import attempt
 
 PARTS = ("needs", "figures", "charts", "state")
 ENTITIES_MAX = 50

@@ -1,20 +1,11 @@
-"""Reading for pages: addresses of lists, questions that may not take long, figures of one page of many."""
+"""Reading for pages: addresses of lists, and one page of many rows."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
-import structlog
 from django.core.paginator import Page, Paginator
-from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
 from django.urls import reverse
-
-T = TypeVar("T")
-log = structlog.get_logger(__name__)
-
-PATIENCE_MS = 2_000
-"""How long one figure of a page may be counted before the page goes without it."""
 
 
 def list_address(name: str, **filters: Any) -> str:
@@ -28,24 +19,6 @@ def page_address(name: str, **query: Any) -> str:
     given = {key: value for key, value in query.items() if value not in (None, "")}
     address = reverse(f"admin:{name}")
     return f"{address}?{urlencode(given)}" if given else address
-
-
-def attempt(what: str, question: Callable[[], T], *, patience_ms: int = PATIENCE_MS) -> T | None:
-    """The answer to a question that only reads, or None if the database could not give it in time.
-
-    Whatever fails is logged and stays here: one figure never takes its page down. The question evaluates what it
-    returns; nothing lazy leaves it.
-    """
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(patience_ms)])
-            answer = question()
-            transaction.set_rollback(True)  # nothing was written; the limit ends with the savepoint
-    except DatabaseError as error:
-        log.warning("figure_unavailable", figure=what, error=str(error).strip())
-        return None
-    return answer
 
 
 def one_page(request: HttpRequest, rows: Any, size: int, *, name: str = "p") -> Page[Any]:

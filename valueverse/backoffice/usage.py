@@ -27,9 +27,10 @@ from customers.models import Customer
 from customers.selectors import now_for
 from valueverse.backoffice.books import require
 from valueverse.backoffice.csv_files import csv_response
-from valueverse.backoffice.reading import attempt, page_address
+from valueverse.backoffice.reading import page_address
 from valueverse.backoffice.usage_events import EventList
 from valueverse.backoffice.usage_forms import DIMENSION, ExplorerForm
+from valueverse.patience import attempt
 
 PATIENCE_MS = 8_000
 ITEMS_MAX = 20

@@ -19,8 +19,8 @@ from billing.usage.exact_json import decode
 from billing.usage.models import UsageEvent
 from billing.usage.readings import reading
 from valueverse.backoffice.books import require
-from valueverse.backoffice.reading import attempt
 from valueverse.backoffice.usage_forms import EventsForm
+from valueverse.patience import attempt
 
 ROWS = 100
 PAGES_MAX = 500

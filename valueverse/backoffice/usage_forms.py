@@ -1,10 +1,12 @@
 """What the usage explorer and the list of events are asked: every field says what is wrong with it."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 
 from billing.catalog.models import Meter
 from customers.models import Customer, LegalEntity
@@ -53,11 +55,17 @@ class InstantField(forms.DateTimeField):
     }
 
 
-def day_field(label: str) -> forms.DateField:
+def day_field(label: str, *, required: bool = True) -> forms.DateField:
+    """A day typed as 2023-11-30, of this century or the next."""
     return forms.DateField(
         label=label,
+        required=required,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(attrs={"size": 10}),
+        validators=[
+            MinValueValidator(date(2000, 1, 1), "The first day is 2000-01-01."),
+            MaxValueValidator(date(2199, 12, 31), "The last day is 2199-12-31."),
+        ],
         error_messages={"invalid": "A day reads like 2023-11-30.", "required": "Give a day like 2023-11-30."},
     )
 

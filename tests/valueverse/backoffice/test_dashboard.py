@@ -158,7 +158,7 @@ def test_a_figure_that_fails_says_so_and_the_others_stand(monkeypatch: pytest.Mo
 def test_a_question_that_takes_too_long_is_given_up_and_leaves_no_limit_behind() -> None:
     from django.db import connection
 
-    from valueverse.backoffice.reading import attempt
+    from valueverse.patience import attempt
 
     def slow() -> None:
         with connection.cursor() as cursor:
