@@ -4,11 +4,10 @@ The proof behind "why this amount": quantity recounted from usage with the line'
 priced by the definition the line keeps, rounded by the same rules. It changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 
 from billing.catalog.models import Meter, Price
 from billing.core.aggregation import Partial
@@ -28,6 +27,7 @@ from billing.core.invoice import (
 )
 from billing.core.periods import Period
 from billing.core.pricing import parse_price
+from billing.core.proration import ProrationUnit, Share
 from billing.core.tax import TaxCategory, TaxTreatment
 from billing.invoices.models import Invoice, InvoiceLine
 from billing.revenue.inputs import NOTHING, quantity_of
@@ -121,6 +121,12 @@ def recompute_line(*, invoice: Invoice, line: InvoiceLine) -> Recomputed:
     )
 
 
+def _share(stated: Mapping[str, int]) -> Share:
+    """The part of the period as the line keeps it: days or seconds of the whole."""
+    unit = next(unit for unit in ProrationUnit if f"{unit}s" in stated)
+    return Share(stated[f"{unit}s"], stated["of"], unit)
+
+
 def _calculate(invoice: Invoice, line: InvoiceLine, quantity: Decimal, before: Decimal | None) -> ResultLine:
     """The line by the calculation that made it, from the definition it keeps."""
     working = line.working
@@ -136,8 +142,7 @@ def _calculate(invoice: Invoice, line: InvoiceLine, quantity: Decimal, before: D
         quantity_before=before,
         unit_code=line.unit_code,
         period=Period(line.service_start_at, line.service_end_at),
-        fraction=Fraction(share["days"], share["of"]) if share else None,
-        fraction_of=share["of"] if share else None,
+        share=_share(share) if share else None,
         timing=Timing(line.timing),
         item_id=line.public_id,
         meter_code=line.meter_code or None,

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("approvals", "0002_permissions_per_verb"),
         ("customers", "0002_portal_membership"),
-        ("invoices", "0003_indexes_for_reports"),
+        ("invoices", "0004_indexes_for_reports"),
         ("payments", "0002_permissions_per_verb"),
     ]
 

@@ -72,8 +72,7 @@
 
   document.addEventListener("DOMContentLoaded", function () {
     drawAll();
-    // A part that is read again brings its chart with it.
-    new MutationObserver(drawAll).observe(document.querySelector(".fin") || document.body, { childList: true, subtree: true });
+    document.addEventListener("live:refreshed", redraw); // a part that is read again brings its figures with it
     new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
     var waiting;
     window.addEventListener("resize", function () { clearTimeout(waiting); waiting = setTimeout(redraw, 150); });

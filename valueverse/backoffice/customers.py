@@ -20,6 +20,7 @@ from payments import services as payments
 from payments.models import Payment
 from valueverse.backoffice import customer_tabs as tabs
 from valueverse.backoffice.csv_files import csv_response
+from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
@@ -77,7 +78,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity: a tab each, read when opened."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(),)
+    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling())
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")
@@ -96,6 +97,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
         return {
             "at": page.at,
             "local_at": page.at.astimezone(page.zone),
+            "hold": hold_of(row),
             "sums": page.sums(),
             "state": page.state(),
             "parked": page.parked(),

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Count
+
 from billing.approvals.models import ApprovalRequest
 from billing.core.lifecycles import ApprovalStatus, BillRunStatus, MailStatus, PaymentStatus
 from billing.core.money import format_major
@@ -242,9 +244,17 @@ def waiting(seller: Seller) -> list[Tile]:
     stalled = BillRun.objects.filter(status__in=under_way, created_at__lt=stalled_at).count()
     reviewed = BillRun.objects.filter(status=BillRunStatus.IN_REVIEW).count()
     last = BillRun.objects.exclude(status=BillRunStatus.CANCELED).order_by("-pk").first()
-    parked = (
-        BillRunCustomer.objects.filter(run=last, status=BillRunCustomerStatus.PARKED).count() if last else 0
+    left_out = dict(
+        BillRunCustomer.objects.filter(
+            run=last, status__in=(BillRunCustomerStatus.PARKED, BillRunCustomerStatus.HELD)
+        )
+        .order_by()
+        .values_list("status")
+        .annotate(count=Count("pk"))
+        if last
+        else ()
     )
+    run_page = display.page_of(last) if last else list_address("invoices_billrun")
     mails = DocumentMail.objects.filter(status=MailStatus.FAILED).count()
     since = seller.at - RECENT
     payments = Payment.objects.filter(
@@ -256,8 +266,10 @@ def waiting(seller: Seller) -> list[Tile]:
          list_address("approvals_approvalrequest", status__exact="requested")),
         ("runs", "bill run", " in review", reviewed, "invoices.view_billrun",
          list_address("invoices_billrun", status__exact="in_review")),
-        ("parked", "parked customer", " in the last run", parked, "invoices.view_billrun",
-         display.page_of(last) if last else list_address("invoices_billrun")),
+        ("held", "customer", " held in the last run", left_out.get(BillRunCustomerStatus.HELD, 0),
+         "invoices.view_billrun", f"{run_page}?tab=held"),
+        ("parked", "parked customer", " in the last run", left_out.get(BillRunCustomerStatus.PARKED, 0),
+         "invoices.view_billrun", f"{run_page}?tab=failed"),
         ("stalled", "bill run", " stopped half-way", stalled, "invoices.view_billrun",
          list_address("invoices_billrun", status__in=",".join(under_way), created_at__lt=stalled_at.isoformat())),
         ("mails", "failed mail", "", mails, "invoices.view_documentmail",

@@ -7,7 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     dependencies = [
         ("customers", "0002_portal_membership"),
-        ("usage", "0001_initial"),
+        ("usage", "0002_usage_notice"),
     ]
 
     operations = [
