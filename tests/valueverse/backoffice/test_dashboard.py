@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from billing.invoices.models import BillRun, BillRunCustomer, Invoice
+from billing.invoices.models import Invoice
 from billing.usage.services import IncomingEvent, ingest
 from customers.models import Customer, TestClock
 from customers.selectors import now_for
@@ -23,6 +23,7 @@ from tests.billing_factories import (
     receipt,
     version_with_fee,
 )
+from tests.valueverse.backoffice.bill_runs import failed_run, on_row
 from tests.valueverse.backoffice.office import GROUPS, office, text
 from tests.valueverse.backoffice.reading import addresses, listed, plain
 from valueverse.backoffice import dashboard_tiles
@@ -176,25 +177,21 @@ def test_a_question_that_takes_too_long_is_given_up_and_leaves_no_limit_behind()
 
 
 def test_what_waits_is_counted_and_leads_to_its_list() -> None:
-    client, clock = a_month_of_work()
-    customer = Customer.objects.filter(test_clock=clock).order_by("pk")[0]
-    run = BillRun.objects.create(
-        public_id="run_1", status="in_review", as_of=clock.now_at, usage_cutoff_at=clock.now_at,
-        actor_kind="user", actor_id="x", actor_label="x", created_at=clock.now_at,
-    )  # fmt: skip
-    BillRunCustomer.objects.create(
-        run=run,
-        customer=customer,
-        status="parked",
-        error_code="tax_undetermined",
-        error_message="No rate for FR.",
-    )
-    page = text(client, f"/admin/dashboard/needs/?entity={clock.legal_entity_id}")
+    run, client = failed_run(), office()
+    row = run.customers.get(status="parked")
+    page = text(client, f"/admin/dashboard/needs/?entity={row.customer.legal_entity_id}")
     (address,) = addresses(page, "1 bill run in review")
     assert listed(client, address) == [run]
     (address,) = addresses(page, "1 parked customer in the last run")
-    assert "No rate for FR." in plain(text(client, address))
-    assert "Not billed by the run" in plain(text(client, f"/admin/customers/customer/{customer.pk}/change/"))
+    shown = text(client, address)
+    assert "Retry failed (1)" in plain(shown)
+    assert row.customer.name in shown
+    customer = plain(text(client, f"/admin/customers/customer/{row.customer_id}/change/"))
+    assert f"Not billed by the run as of {run.as_of:%Y-%m-%d %H:%M} UTC : {row.error_message}" in customer
+    on_row(client, row, "hold", reason="Asked for a new contract")
+    page = text(client, f"/admin/dashboard/needs/?entity={row.customer.legal_entity_id}")
+    (address,) = addresses(page, "1 customer held in the last run")
+    assert row.customer.name in text(client, address)
 
 
 def test_an_empty_installation_shows_five_steps_that_tick_themselves() -> None:
