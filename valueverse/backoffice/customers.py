@@ -24,6 +24,7 @@ from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
+from valueverse.backoffice.viewing import ViewAsCustomer
 
 
 class RecordReceipt(Verb):
@@ -78,7 +79,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity: a tab each, read when opened."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling())
+    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling(), ViewAsCustomer())
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")

@@ -23,9 +23,10 @@ from tests.billing_factories import (
     receipt,
     version_with_fee,
 )
-from tests.valueverse.backoffice.bill_runs import failed_run, on_row
+from tests.scenarios.story import Story
 from tests.valueverse.backoffice.office import GROUPS, office, text
 from tests.valueverse.backoffice.reading import addresses, listed, plain
+from tests.valueverse.backoffice.runs import drafted_run, on_row
 from valueverse.backoffice import dashboard_tiles
 
 pytestmark = pytest.mark.django_db
@@ -177,7 +178,9 @@ def test_a_question_that_takes_too_long_is_given_up_and_leaves_no_limit_behind()
 
 
 def test_what_waits_is_counted_and_leads_to_its_list() -> None:
-    run, client = failed_run(), office()
+    story = Story(datetime(2023, 11, 1, tzinfo=UTC), rate="")  # no tax rate: the customer cannot be billed
+    story.subscribe(story.customer(), story.version(factories.fee()))
+    run, client = drafted_run(), office()
     row = run.customers.get(status="parked")
     page = text(client, f"/admin/dashboard/needs/?entity={row.customer.legal_entity_id}")
     (address,) = addresses(page, "1 bill run in review")
