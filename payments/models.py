@@ -148,6 +148,17 @@ class Payment(models.Model):
                 condition=~Q(reference=""),
             ),
             models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
+            models.Index(
+                fields=["legal_entity", "received_on"],
+                include=["currency", "amount_minor"],
+                condition=Q(status__in=RECEIVED_PAYMENT_STATUSES),
+                name="payment_received_by_seller",
+            ),
+            models.Index(
+                fields=["legal_entity", "initiated_at"],
+                condition=Q(status="failed"),
+                name="payment_failed_by_seller",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -84,6 +84,7 @@ class EventName(StrEnum):
 
     ACCOUNTING_PERIOD_SOFT_CLOSED = "accounting_period.soft_closed"
     ACCOUNTING_PERIOD_CLOSED = "accounting_period.closed"
+    JOURNAL_EXPORTED = "journal.exported"
 
     REVENUE_RECOGNIZED = "revenue.recognized"
 
