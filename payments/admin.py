@@ -71,6 +71,7 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
 @admin.register(CollectionSchedule)
 class CollectionScheduleAdmin(ReadOnlyAdmin):
     list_display = ["invoice_link", "customer", "attempts", "next_attempt_at", "stopped_reason"]
+    list_display_links = ["attempts"]  # the first column leads to the invoice
     list_select_related = ["invoice__customer"]
     search_fields = ["invoice__number", "invoice__customer__name"]
     empty_state = "Nothing is being collected. Finalized invoices of customers who pay by card appear here."

@@ -125,7 +125,10 @@ UNFOLD: dict[str, Any] = {
             "href": lambda request: static("backoffice/favicon.svg"),
         }
     ],
-    "STYLES": [lambda request: static("backoffice/finance.css")],
+    "STYLES": [
+        lambda request: static("backoffice/finance.css"),
+        lambda request: static("backoffice/access.css"),
+    ],
     "COLORS": {
         "primary": {
             "50": "#eff6ff",
