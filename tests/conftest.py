@@ -14,7 +14,6 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import TestDatabases
 
-
 NO_CHROMIUM = (
     "THE BROWSER TESTS DID NOT RUN: there is no Chromium here. `make test` installs it where it may; "
     "else: apt-get install chromium"

@@ -163,10 +163,11 @@ def _samples(pattern: Pattern, user: User | None) -> Iterator[dict[str, Any]]:
         if model is not None:
             for pk in model._default_manager.order_by("-pk").values_list("pk", flat=True)[:ROWS_TRIED]:
                 yield {pattern.parameters[0]: pk}
-    elif len(pattern.parameters) == 1 and (make := SAMPLES.get((pattern.name, pattern.parameters[0]))):
-        yield from ({pattern.parameters[0]: value} for value in make(user))
-    elif len(pattern.parameters) == 1 and (make := SAMPLES.get(("", pattern.parameters[0]))):
-        yield from ({pattern.parameters[0]: value} for value in make(user))
+    elif len(pattern.parameters) == 1:
+        (parameter,) = pattern.parameters
+        make = SAMPLES.get((pattern.name, parameter)) or SAMPLES.get(("", parameter))
+        if make:
+            yield from ({parameter: value} for value in make(user))
 
 
 def _model_of(name: str) -> Any:

@@ -1,6 +1,7 @@
 """What the demo's story does not have, so that no page is empty: credits, refunds, approvals, a run in review, open
 invoices, failed payments, invitations. Every step through the services, on the demo's own clock."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from django.conf import settings
@@ -91,7 +92,7 @@ def furnish() -> None:
     _customer_whose_card_is_declined()
     ApprovalPolicy.objects.create(action="refund", limit_minor=0, currency="EUR")
     paid = Payment.objects.filter(invoice=december).get()
-    try:
+    with suppress(ApprovalRequired):
         payments.refund_payment(
             payment_id=paid.public_id,
             amount_minor=1000,
@@ -100,8 +101,6 @@ def furnish() -> None:
             actor=ACTOR,
             at=at,
         )
-    except ApprovalRequired:
-        pass
     usage.finish_import(
         usage_import=usage.begin_import(
             file_name="december.csv", content_hash="0" * 64, customer=brightchat, at=now()

@@ -1,4 +1,4 @@
-"""`make screens`: a picture of every page, wide and narrow, the portal in both languages, with an index to look through.
+"""`make screens`: a picture of every page, wide and narrow, the portal in both languages, with an index.
 
 The pages are those of `pages.py`, so a new one is in the pictures without anybody's doing. They show the demo's story
 and what `scene.py` adds to it; nothing of this touches the data of the checkout.
