@@ -17,7 +17,14 @@ from billing.invoices.documents.formatting import (
     join_present,
     supported_language,
 )
-from billing.invoices.documents.page import Pair, accent, bank_facts, payment_sentences, transfer_account
+from billing.invoices.documents.page import (
+    Pair,
+    accent,
+    bank_facts,
+    payment_sentences,
+    place_line,
+    transfer_account,
+)
 from billing.invoices.documents.snapshot import DocumentType, Snapshot
 from billing.invoices.documents.text import ZERO_WIDTH_SPACE, printable
 from billing.invoices.documents.wording import title, words
@@ -123,9 +130,8 @@ def _facts(snapshot: Snapshot) -> list[Pair]:
 
 def _footer(snapshot: Snapshot) -> list[str]:
     text, seller = words(snapshot.language), snapshot.seller
-    place = join_present((seller.postal_code, seller.city), " ")
     lines = [
-        join_present((seller.legal_name, seller.line1, place), ", "),
+        join_present((seller.legal_name, seller.line1, place_line(seller)), ", "),
         join_present(
             (seller.register, f"{text['directors']}: {seller.directors}" if seller.directors else ""), ", "
         ),
