@@ -11,4 +11,7 @@ REACTIONS: dict[str, tuple[str, ...]] = {
     "credit_note.finalized": ("invoices.render_credit_note",),
     "test_clock.advanced": ("invoices.bill_test_clock",),
     "invoice.mail_queued": ("invoices.send_mail",),
+    "payment.succeeded": ("payments.queue_receipt",),
+    "payment.failed": ("payments.queue_failure_notice",),
+    "payment.mail_queued": ("payments.send_mail",),
 }

@@ -76,6 +76,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Receivables",
         "items": [
             _list("Payments", "payments.payment", "payments"),
+            _list("Receipts and notices", "payments.paymentmail", "mark_email_read"),
             _list("Collection", "payments.collectionschedule", "schedule"),
             _list("Payment methods", "payments.paymentmethod", "credit_card"),
             _list("Approvals", "approvals.approvalrequest", "how_to_reg"),

@@ -28,7 +28,9 @@ from billing.invoices.documents.wording import legal_text, title, words
 
 BLACK = "#000000"
 # Where letters are US Letter; everywhere else they are A4. Source: Unicode CLDR, supplemental data, measurementData.
-LETTER_COUNTRIES = frozenset("BZ CA CL CO CR GT MX NI PA PH PR SV US VE".split())
+LETTER_COUNTRIES = frozenset(
+    ("BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE")
+)
 FOOTER_LINES = 5  # lines that fit the 25 mm bottom margin
 FOOTER_CHARACTERS = 32  # of 7.5 pt, in a quarter of the text width
 

@@ -27,7 +27,10 @@ AMERICAN = replace(
     vat_number="",
 )
 LETTER = replace(samples.CODEWRIGHT_INVOICE, seller=AMERICAN, is_test=False, logo_svg="")
-LOGO = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 30'><rect width='100' height='30' fill='#123456'/></svg>"
+LOGO = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 30'>"
+    "<rect width='100' height='30' fill='#123456'/></svg>"
+)
 
 
 def page_of(snapshot: Snapshot, number: int = 0) -> pypdfium2.PdfPage:
@@ -53,7 +56,7 @@ def marks(page: pypdfium2.PdfPage) -> list[float]:
     """Heights of the short lines in the left margin, in points from the top."""
     height, found = page.get_height(), []
     for shape in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_PATH]):
-        left, bottom, right, top = shape.get_bounds()
+        _left, bottom, right, top = shape.get_bounds()
         if right < 12 * MM and top - bottom < 2:
             found.append(round(height - (top + bottom) / 2, 1))
     return sorted(found)
@@ -69,10 +72,10 @@ def test_the_address_stands_in_the_window_of_a_german_envelope(lines: int) -> No
     assert (round(page.get_width() / MM), round(page.get_height() / MM)) == (210, 297)
     for text in ("Brightchat GmbH", "10115 Berlin"):
         left, top, right, bottom = box(page, text)
-        assert 25 * MM - 1 <= left and right <= 105 * MM
-        assert 62.7 * MM - 1 <= top and bottom <= 90 * MM
+        assert left >= 25 * MM - 1 and right <= 105 * MM
+        assert top >= 62.7 * MM - 1 and bottom <= 90 * MM
     left, top, right, bottom = box(page, "ValueVerse GmbH · Torstraße 140")
-    assert 45 * MM <= top and bottom <= 62.7 * MM and 20 * MM <= left and right <= 105 * MM
+    assert top >= 45 * MM and bottom <= 62.7 * MM and left >= 20 * MM and right <= 105 * MM
     assert box(page, "Number")[0] == pytest.approx(125 * MM, abs=1)
 
 
@@ -93,8 +96,8 @@ def test_the_address_stands_in_the_window_of_a_number_10_envelope() -> None:
     page = page_of(LETTER)
     for text in ("Codewright LLC", "Suite 400", "Portland, OR 97209"):
         left, top, right, bottom = box(page, text)
-        assert 0.9 * INCH - 1 <= left and right <= 4.3 * INCH
-        assert 2.5 * INCH - 1 <= top and bottom <= 3.16 * INCH + 1
+        assert left >= 0.9 * INCH - 1 and right <= 4.3 * INCH
+        assert top >= 2.5 * INCH - 1 and bottom <= 3.16 * INCH + 1
     assert marks(page) == [pytest.approx(height * INCH, abs=1) for height in (3.67, 7.33)]
     assert box(page, "ValueVerse Inc. · 1 Market Street · San Francisco, CA 94105")[1] < 2 * INCH
     assert box(page, "Invoice VV-2023-000004")[1] > 3.67 * INCH
