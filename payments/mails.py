@@ -69,7 +69,7 @@ def failure_mail(snapshot: Snapshot, failed: PaymentFacts, *, url: str) -> MailC
     facts: list[Pair] = [
         (text["amount"], amount),
         (text["invoice"], printable(snapshot.number)),
-        (text["how"], printable(failed.how)),
+        (text["tried"], printable(failed.how)),
     ]
     account = snapshot.payment.bank_account
     if (
@@ -94,6 +94,7 @@ WORDS: dict[str, dict[str, str]] = {
         "invoice": "Invoice",
         "received": "Received",
         "how": "Paid by",
+        "tried": "Payment method",
         "receipt_subject": "Payment received: {amount}",
         "receipt_title": "Payment received",
         "receipt_paid": "Thank you. Invoice {number} is paid.",
@@ -114,6 +115,7 @@ WORDS: dict[str, dict[str, str]] = {
         "invoice": "Rechnung",
         "received": "Eingegangen",
         "how": "Bezahlt mit",
+        "tried": "Zahlungsart",
         "receipt_subject": "Zahlung eingegangen: {amount}",
         "receipt_title": "Zahlung eingegangen",
         "receipt_paid": "Vielen Dank. Die Rechnung {number} ist bezahlt.",
