@@ -10,13 +10,14 @@ from django.test import Client, override_settings
 
 from billing.approvals.models import ApprovalPolicy
 from billing.approvals.services import ApprovalRequired
+from billing.catalog.models import Meter, Plan, Product
 from billing.invoices import services as invoices
 from billing.invoices.models import CreditReason, Invoice
 from billing.platform.clock import now
 from billing.subscriptions.services import start_subscription
 from billing.usage import services as usage
 from customers import services as customers
-from customers.models import CollectionMethod, Customer, PortalRole, User
+from customers.models import CollectionMethod, Customer, LegalEntity, PortalRole, User
 from customers.selectors import now_for
 from payments import services as payments
 from payments.gateways.test import TestGateway, TestMethod
@@ -73,9 +74,23 @@ def customer_of_the_demo(external_id: str = "brightchat") -> Customer:
     return Customer.objects.select_related("legal_entity", "test_clock").get(external_id=external_id)
 
 
-def furnish() -> None:
-    """Go on from the demo's end until there is something of everything."""
+SCRIPT = '<script>alert("executed")</script>'
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+def hostile(length: int) -> str:
+    """A name of that many characters that tries to be markup, and has no place to break."""
+    return (f"{SCRIPT}\"'><img src=x onerror=alert(1)>{{{{ 7 }}}} " + LONG * 3)[:length]
+
+
+def furnish(*, is_hostile: bool = False) -> None:
+    """Go on from the demo's end until there is something of everything.
+
+    is_hostile: with names that are as long as they may be and would do harm where a page took them for markup.
+    """
     story = ensure_story()
+    if is_hostile:
+        _rename()
     brightchat = customer_of_the_demo()
     at = now_for(brightchat)
     december = Invoice.objects.get(number="VV-2023-000003")
@@ -88,8 +103,8 @@ def furnish() -> None:
         invoice_id=december.public_id, reason=CreditReason.SERVICE_ISSUE, actor=ACTOR, at=at
     )
     drain_outbox()
-    _customer_who_transfers()
-    _customer_whose_card_is_declined()
+    _customer_who_transfers(hostile(200) if is_hostile else "Northwind Traders GmbH")
+    _customer_whose_card_is_declined(hostile(200) if is_hostile else "Blue Yonder GmbH")
     ApprovalPolicy.objects.create(action="refund", limit_minor=0, currency="EUR")
     paid = Payment.objects.filter(invoice=december).get()
     with suppress(ApprovalRequired):
@@ -113,8 +128,18 @@ def furnish() -> None:
     invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
 
 
-def _customer_who_transfers() -> None:
-    customer = _another("northwind", "Northwind Traders GmbH", CollectionMethod.SEND_INVOICE, 14)
+def _rename() -> None:
+    """The story's names as somebody would type them who means harm. Nothing issued changes."""
+    Customer.objects.filter(external_id="brightchat").update(name=hostile(120))
+    Customer.objects.filter(external_id="codewright").update(name="W" * 120)
+    Plan.objects.update(name=hostile(Plan._meta.get_field("name").max_length))
+    Product.objects.update(name=hostile(Product._meta.get_field("name").max_length))
+    Meter.objects.update(name=hostile(Meter._meta.get_field("name").max_length))
+    LegalEntity.objects.update(name=hostile(LegalEntity._meta.get_field("name").max_length))
+
+
+def _customer_who_transfers(name: str) -> None:
+    customer = _another("northwind", name, CollectionMethod.SEND_INVOICE, 14)
     invoices.bill_due(as_of=now(), customer=customer, actor=ACTOR, at=now())
     drain_outbox()
     payments.record_manual_payment(
@@ -129,8 +154,8 @@ def _customer_who_transfers() -> None:
     )
 
 
-def _customer_whose_card_is_declined() -> None:
-    customer = _another("blueyonder", "Blue Yonder GmbH", CollectionMethod.CHARGE_AUTOMATICALLY, 0)
+def _customer_whose_card_is_declined(name: str) -> None:
+    customer = _another("blueyonder", name, CollectionMethod.CHARGE_AUTOMATICALLY, 0)
     payments.add_payment_method(
         customer=customer,
         gateway_code=TestGateway.code,
@@ -150,7 +175,7 @@ def _another(external_id: str, name: str, method: str, terms_days: int) -> Custo
     at = now_for(model)
     customer = customers.create_customer(
         external_id=external_id,
-        name=name,
+        name=name[:120],
         legal_name=name,
         address=BERLIN,
         legal_entity=model.legal_entity,
@@ -175,3 +200,10 @@ def people() -> dict[str, User | None]:
         "debtor": welcome(customer_of_the_demo("blueyonder"), "ap@blueyonder.example", "Bea Debtor"),
         "boss": superuser(),
     }
+
+
+def sign_in_token(email: str) -> str:
+    """A link as it was mailed to somebody; the mail itself left the served process for a folder of its own."""
+    made = customers.request_sign_in_link(email=email, at=now())
+    assert made is not None
+    return made.token

@@ -13,13 +13,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, Response
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    Response,
+)
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
 SERIOUS = ("critical", "serious")
-STEP_MILLISECONDS = 15_000
+STEP_MILLISECONDS = 30_000
+TABS_MAX = 100
+_FOCUSED_NAME = """() => {
+  const at = document.activeElement;
+  const labels = at.labels ? Array.from(at.labels).map(label => label.innerText) : [];
+  return [at.getAttribute("aria-label") || "", at.innerText || "", ...labels].join(" ");
+}"""
+_FOCUS_SEEN = """() => {
+  const look = getComputedStyle(document.activeElement);
+  return (look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 1) || look.boxShadow !== "none";
+}"""
 _AXE = Axe()
 _AXE_OPTIONS = {
     "resultTypes": ["violations"],
@@ -71,16 +90,41 @@ class Visitor:
         assert response is not None and response.status == status, (address, response and response.status)
         self.look()
 
-    def press(self, name: str | re.Pattern[str], *, exact: bool = False) -> None:
-        """Press a button, or follow a link, and look at where that leads."""
+    def press(self, name: str | re.Pattern[str], *, exact: bool = False, stays: bool = False) -> None:
+        """Press a button or follow a link, and look at where that leads. stays: it changes the page it is on."""
         button = self.page.get_by_role("button", name=name, exact=exact)
         link = self.page.get_by_role("link", name=name, exact=exact)
-        button.or_(link).first.click()
+        self.click(button.or_(link).first, stays=stays)
+
+    def click(self, what: Locator, *, stays: bool = False) -> None:
+        """The same for something that is found in another way."""
+        if stays:
+            what.click()
+        else:
+            with self.page.expect_navigation(wait_until="load"):
+                what.click()
         self.look()
 
     def fill(self, label: str | re.Pattern[str], value: str) -> None:
         """Type into a field that has this label."""
         self.page.get_by_label(label).first.fill(value)
+
+    def tab_to(self, name: str) -> None:
+        """Press Tab until something of that name has the focus, and shows it."""
+        for _ in range(TABS_MAX):
+            self.page.keyboard.press("Tab")
+            if name.lower() in self.page.evaluate(_FOCUSED_NAME).lower():
+                outline = self.page.evaluate(_FOCUS_SEEN)
+                assert outline, f"the focus on {name} cannot be seen"
+                return
+        raise AssertionError(f"{TABS_MAX} times Tab, and nothing is called {name} on {self.page.url}")
+
+    def enter_on(self, name: str) -> None:
+        """Go there by keyboard and press Enter, and look at where that leads."""
+        self.tab_to(name)
+        with self.page.expect_navigation(wait_until="load"):
+            self.page.keyboard.press("Enter")
+        self.look()
 
     def text(self) -> str:
         """What the page says, with ordinary blanks."""

@@ -128,7 +128,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "STYLES": [
         lambda request: static("backoffice/finance.css"),
-        lambda request: static("backoffice/access.css"),
+        lambda request: static("backoffice/legible.css"),
     ],
     "COLORS": {
         "primary": {
