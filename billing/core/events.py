@@ -67,6 +67,21 @@ class EventName(StrEnum):
     BILL_RUN_COMPLETED = "bill_run.completed"
     BILL_RUN_APPROVED = "bill_run.approved"
     BILL_RUN_CANCELED = "bill_run.canceled"
+    BILL_RUN_PROGRESSED = "bill_run.progressed"
+    BILL_RUN_DRAFTED = "bill_run.drafted"
+    BILL_RUN_DRAFT_LOOKED_AT = "bill_run.draft_looked_at"
+    BILL_RUN_CUSTOMER_HELD = "bill_run.customer_held"
+    BILL_RUN_CUSTOMER_RELEASED = "bill_run.customer_released"
+    BILL_RUN_CUSTOMER_EXCLUDED = "bill_run.customer_excluded"
+    BILL_RUN_CUSTOMER_INCLUDED = "bill_run.customer_included"
+    BILL_RUN_RETRIED = "bill_run.retried"
+    BILL_RUN_APPROVAL_WITHDRAWN = "bill_run.approval_withdrawn"
+    BILL_RUN_FINALIZE_REQUESTED = "bill_run.finalize_requested"
+    BILL_RUN_SEND_REQUESTED = "bill_run.send_requested"
+    BILL_RUN_SENT = "bill_run.sent"
+
+    BILLING_HOLD_PLACED = "billing_hold.placed"
+    BILLING_HOLD_RELEASED = "billing_hold.released"
 
     ACCOUNTING_PERIOD_SOFT_CLOSED = "accounting_period.soft_closed"
     ACCOUNTING_PERIOD_CLOSED = "accounting_period.closed"
@@ -86,6 +101,22 @@ class EventName(StrEnum):
     PRICE_CREATED = "price.created"
 
     USER_CREATED = "user.created"
+    USER_INVITED = "user.invited"
+    USER_GROUPS_CHANGED = "user.groups_changed"
+    USER_DEACTIVATED = "user.deactivated"
+    USER_REACTIVATED = "user.reactivated"
+    USER_PASSWORD_CHANGED = "user.password_changed"  # noqa: S105
+
+    SESSION_ENDED = "session.ended"
+
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    RECOVERY_CODES_CREATED = "recovery_codes.created"
+    RECOVERY_CODE_USED = "recovery_code.used"
+
+    CUSTOMER_VISIT_STARTED = "customer_visit.started"
+    CUSTOMER_VISIT_ENDED = "customer_visit.ended"
 
     PORTAL_INVITATION_CREATED = "portal_invitation.created"
     PORTAL_INVITATION_ACCEPTED = "portal_invitation.accepted"

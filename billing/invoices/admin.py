@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from billing.core.lifecycles import InvoiceStatus
+from billing.core.lifecycles import BillRunStatus, InvoiceStatus
 from billing.invoices.models import (
     CreditNote,
     CreditNoteLine,
@@ -15,8 +16,10 @@ from billing.invoices.models import (
     DocumentMail,
     StoredDocument,
 )
+from billing.invoices.selectors import holds_in_force
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+from billing.platform.clock import now
 
 
 class DocumentAdmin(ReadOnlyAdmin):
@@ -65,6 +68,22 @@ class SettlementFilter(admin.SimpleListFilter):
         return queryset
 
 
+class HoldFilter(admin.SimpleListFilter):
+    """Drafts that wait because somebody stopped the billing of their customer."""
+
+    title = "on hold"
+    parameter_name = "on_hold"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Drafts on hold")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "yes":
+            return queryset
+        held = holds_in_force(at=now()).filter(customer=OuterRef("customer"))
+        return queryset.filter(Exists(held), status=InvoiceStatus.DRAFT)
+
+
 class InvoiceAdmin(DocumentAdmin):
     """The list of invoices."""
 
@@ -80,7 +99,7 @@ class InvoiceAdmin(DocumentAdmin):
         "status_pill",
         "settlement_pill",
     )
-    list_filter = ["status", SettlementFilter, "legal_entity", "currency", "billing_reason"]
+    list_filter = ["status", HoldFilter, SettlementFilter, "legal_entity", "currency", "billing_reason"]
     list_select_related = ["customer", "legal_entity"]
     search_fields = ["number", "public_id", "customer__name"]
     empty_state = "No invoice yet. Start a bill run: it drafts what is due of every subscription."
@@ -174,10 +193,11 @@ class CreditNoteAdmin(DocumentAdmin):
 
 
 class BillRunAdmin(ReadOnlyAdmin):
-    """The list of bill runs."""
+    """The list of bill runs. Its figures are noted with the run, so that a page of it counts nothing."""
 
     list_display = [
-        "as_of", "public_id", "status_pill", "customer", "needs_review", "actor_label", "created_at", "completed_at"
+        "as_of", "status_pill", "scope", "customers_figure", "invoices_figure", "total_figure", "left_out",
+        "sending", "started_by", "completed_at",
     ]  # fmt: skip
     list_filter = ["status", "needs_review"]
     list_select_related = ["customer"]
@@ -189,6 +209,49 @@ class BillRunAdmin(ReadOnlyAdmin):
     @admin.display(description="State", ordering="status")
     def status_pill(self, row: Any) -> SafeString:
         return display.pill(row.status)
+
+    @admin.display(description="Started by", ordering="actor_label")
+    def started_by(self, row: Any) -> str:
+        return str(row.actor_label)
+
+    @admin.display(description="Scope", ordering="customer__name")
+    def scope(self, row: Any) -> Any:
+        return display.link(row.customer) if row.customer else "All customers"
+
+    @admin.display(description="Customers", ordering="customer_count")
+    def customers_figure(self, row: Any) -> SafeString:
+        return display.count_cell(row.customer_count)
+
+    @admin.display(description="Invoices")
+    def invoices_figure(self, row: Any) -> SafeString:
+        return display.count_cell(row.figures.get("invoices"))
+
+    @admin.display(description="Total")
+    def total_figure(self, row: Any) -> SafeString:
+        totals = row.figures.get("totals") or {}
+        if not totals:
+            return display.amount_cell(None, "")
+        return format_html_join(
+            "", "{}", ((display.amount_cell(minor, code),) for code, minor in sorted(totals.items()))
+        )
+
+    @admin.display(description="Left out")
+    def left_out(self, row: Any) -> Any:
+        customers = row.figures.get("customers") or {}
+        words = (("parked", "failed"), ("held", "held"), ("excluded", "excluded"))
+        return ", ".join(f"{customers[code]:,} {word}" for code, word in words if customers.get(code)) or "–"
+
+    @admin.display(description="Sent")
+    def sending(self, row: Any) -> Any:
+        if row.status != BillRunStatus.COMPLETED:
+            return display.NONE
+        if not row.needs_review:
+            return "At once"
+        if row.send_asked_at is None:
+            return display.pill("draft", word="Not yet", tone="caution")
+        return (
+            display.pill("sent", word="Sent") if row.send_done_at else display.pill("queued", word="Sending")
+        )
 
 
 @admin.register(StoredDocument)

@@ -60,6 +60,9 @@ TONES: dict[str, str] = {
     "returned": "bad",
     "overdue": "bad",
     "parked": "held",
+    "held": "held",
+    "excluded": "neutral",
+    "to_review": "neutral",
 }
 WORDS: dict[str, str] = {
     "partially_settled": "Partly settled",
@@ -70,6 +73,7 @@ WORDS: dict[str, str] = {
     "partially_refunded": "Partly refunded",
     "succeeded": "Received",
     "requested": "Waiting",
+    "to_review": "To review",
 }
 
 
@@ -98,6 +102,11 @@ def amount_cell(minor: int | None, currency: str) -> SafeString:
         figure(minor, currency),
         currency,
     )
+
+
+def count_cell(count: int | None) -> SafeString:
+    """A count for a column: right-aligned, thousands separated; an en dash where it is not known."""
+    return format_html('<span class="fin-amount">{}</span>', NONE if count is None else f"{count:,}")
 
 
 def exact(value: Decimal, currency: str) -> str:

@@ -9,6 +9,7 @@ from customers.models.legal_entities import (
     TaxRegistration,
 )
 from customers.models.portal import PortalLink, PortalLinkKind, PortalMembership, PortalRole
+from customers.models.sessions import CustomerVisit, UserSession
 from customers.models.test_clocks import TestClock
 from customers.models.users import ApiKey, User
 
@@ -18,6 +19,7 @@ __all__ = [
     "Contact",
     "Customer",
     "CustomerTaxId",
+    "CustomerVisit",
     "DocumentType",
     "LegalEntity",
     "MailRole",
@@ -30,4 +32,5 @@ __all__ = [
     "TaxRegistration",
     "TestClock",
     "User",
+    "UserSession",
 ]

@@ -38,10 +38,11 @@ class NothingToAsk(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a verb has made: what to tell the person, and which row's page comes next."""
+    """What a verb has made: what to tell the person, and which row's page, or which address, comes next."""
 
     message: str
     row: Model
+    address: str = ""
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Verb:
     asks_first: bool = False
     rehearses: bool = True
     sample: Data = field(default_factory=dict)
+    concerns_books: bool = True
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         """The form, with what is known of the object filled in."""
@@ -80,6 +82,14 @@ class Verb:
     def is_offered(self, row: Any) -> bool:
         """Whether it makes sense for the object as it stands; the service decides."""
         return True
+
+    def changed(self, row: Any) -> str:
+        """What to tell somebody whose page is older than the object; empty for the usual words."""
+        return ""
+
+    def shows_again(self, row: Any) -> bool:
+        """Whether such a person sees this verb again, with the new figures, rather than the object."""
+        return False
 
     def at(self, row: Any) -> datetime:
         """The time it is for this object."""
@@ -182,8 +192,9 @@ class VerbPage:
         with waiting_lock(f"backoffice {self.row._meta.label} {self.row.pk}"):
             self.row = type(self.row)._default_manager.get(pk=self.row.pk)
             if self.request.POST.get("seen") != token(self.verb, self.row):
-                messages.warning(self.request, self.already())
-                return HttpResponseRedirect(display.page_of(self.row))
+                messages.warning(self.request, self.verb.changed(self.row) or self.already())
+                again = self.verb.shows_again(self.row)
+                return HttpResponseRedirect(self.request.path if again else display.page_of(self.row))
             if self.is_done(form.cleaned_data):
                 messages.warning(self.request, self.already())
                 return HttpResponseRedirect(display.page_of(self.row))
@@ -197,7 +208,7 @@ class VerbPage:
                 self.refuse(form, error)
                 return self.show(form)
         messages.success(self.request, made.message)
-        return HttpResponseRedirect(display.page_of(made.row))
+        return HttpResponseRedirect(made.address or display.page_of(made.row))
 
     def is_done(self, data: Data) -> bool:
         """Whether acting would go through and change nothing: the service repeats itself, the person need not."""

@@ -79,7 +79,8 @@ NAVIGATION: list[dict[str, Any]] = [
             _list("Receipts and notices", "payments.paymentmail", "mark_email_read"),
             _list("Collection", "payments.collectionschedule", "schedule"),
             _list("Payment methods", "payments.paymentmethod", "credit_card"),
-            _list("Approvals", "approvals.approvalrequest", "how_to_reg"),
+            _list("Approvals", "approvals.approvalrequest", "how_to_reg")
+            | {"badge": "valueverse.backoffice.live.approvals_badge"},
         ],
     },
     {
@@ -129,7 +130,11 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("backoffice/finance.css"),
         lambda request: static("backoffice/legible.css"),
+        lambda request: static("live/live.css"),
+        lambda request: static("backoffice/access.css"),
     ],
+    "SCRIPTS": [lambda request: static("live/live.js")],
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
     "COLORS": {
         "primary": {
             "50": "#eff6ff",

@@ -9,6 +9,7 @@ import secrets
 import warnings
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -18,7 +19,8 @@ from redis.retry import Retry
 from valueverse.embedded import layout, servers
 from valueverse.log_format import configure_logging
 from valueverse.settings import admin as admin_settings
-from valueverse.settings.databases import SCHEMES, database
+from valueverse.settings.access import access_settings
+from valueverse.settings.databases import SCHEMES, channel_prefix, database
 from valueverse.settings.env import Environment
 from valueverse.settings.mail import mail_settings
 
@@ -102,6 +104,19 @@ OPERATIONS_ALLOWED_IPS = env.networks(
     "Networks that may read /metrics and the details of /health.",
 )
 PORT = env.integer("PORT", 8000, "Where `manage.py run` and `serve` listen.", minimum=1, maximum=65535)
+LIVE_ALLOWED_ORIGINS = [
+    origin.rstrip("/").lower()
+    for origin in env.strings(
+        "LIVE_ALLOWED_ORIGINS",
+        [],
+        "Other origins whose pages may open a socket with the browser's cookie, like https://billing.example.com.",
+    )
+]
+LIVE_CHECK_INTERVAL = env.duration(
+    "LIVE_CHECK_INTERVAL", "20s", "How often open sockets are checked for who is signed out; at most 30s."
+)
+if not timedelta(0) < LIVE_CHECK_INTERVAL <= timedelta(seconds=30):
+    env.wrong("LIVE_CHECK_INTERVAL: must lie between 1ms and 30s, so that a socket is closed within a minute")
 SITE_URL = env.url(
     "SITE_URL",
     f"http://127.0.0.1:{PORT}",
@@ -115,6 +130,7 @@ _secret_key = env.secret(
     "Signs sessions and tokens; at least 50 characters. Unset: made up once in the var folder, for one machine.",
     shortest=50,
 )
+_access = access_settings(env, on_own_machine=EMBEDDED_DATABASE and not HTTPS, folder=VAR_DIR)
 _email_url = env.url(
     "EMAIL_URL",
     "",
@@ -123,6 +139,12 @@ _email_url = env.url(
     secret=True,
 )
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "billing@localhost", "Sender of the mails to customers.")
+DEFAULT_PRORATION = env.choice(
+    "PRORATION",
+    "day",
+    ("day", "second", "thirty_day_month", "none"),
+    "How new plan versions cut the fee of a short period, unless they name a policy of their own.",
+)
 _log_format = env.choice(
     "LOG_FORMAT", "auto", ("auto", "json", "human"), "auto: human on a terminal, else JSON."
 )
@@ -165,6 +187,18 @@ CACHES = {
     }
 }
 
+# Frames of the live process. Redis passes them on and keeps nothing: a page that comes back reads everything again.
+# Pub/sub knows no database numbers, hence the prefix; no retries, since whoever sends tries again by itself.
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 2, "socket_connect_timeout": 2}],
+            "prefix": channel_prefix(REDIS_URL),
+        },
+    }
+}
+
 # Apps, requests, pages --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "valueverse.apps.ValueVerseConfig",
@@ -196,6 +230,9 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "axes",
+    "allauth",
+    "allauth.account",  # asked for by allauth.mfa, which keeps the second factors; no page of either is mounted
+    "allauth.mfa",
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
@@ -210,7 +247,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "valueverse.sessions.SessionGuardMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "valueverse.live.middleware.KeepMessagesMiddleware",
+    "valueverse.portal.middleware.VisitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -273,6 +314,20 @@ AXES_HTTP_RESPONSE_CODE = 429
 AXES_SENSITIVE_PARAMETERS = ["password"]
 AXES_ALLOWED_CORS_ORIGINS = ""
 AXES_VERBOSE = False
+AXES_LOCKOUT_CALLABLE = "valueverse.backoffice.signing_in.locked_out"
+STAFF_SECOND_FACTOR = _access.second_factor
+SECOND_FACTOR_KEYS = _access.second_factor_keys
+STAFF_SESSION_IDLE, STAFF_SESSION_LONGEST = _access.staff_idle, _access.staff_longest
+PORTAL_SESSION_IDLE, PORTAL_SESSION_LONGEST = _access.portal_idle, _access.portal_longest
+CUSTOMER_VISIT_LONGEST = _access.visit_longest
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60  # links with which staff choose a password
+# django-allauth keeps and computes the second factors; signing in, its pages and its mails are ours.
+MFA_ADAPTER = "customers.services.secrets.EncryptingAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 
 # Cookies and headers (SecurityHeadersMiddleware adds the rest) ----------------------------------------------------
 # A browser takes a __Host- cookie over HTTPS only; the plain names are for a machine of one's own.
@@ -282,7 +337,9 @@ SESSION_COOKIE_NAME = f"{_host_only}session"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = (
+    12 * 60 * 60
+)  # while nobody is signed in; `valueverse.sessions` sets the time of those who are
 CSRF_COOKIE_NAME = f"{_host_only}csrf"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True

@@ -28,7 +28,7 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0001_groups"),
+        ("valueverse", "0003_people_and_views"),
         ("payments", "0003_payment_mails"),
     ]
 
