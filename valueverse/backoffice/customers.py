@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib import admin
 from django.db.models import F, Model, Q, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 
 from billing.activity.models import Activity
 from billing.core.lifecycles import CreditNoteStatus, InvoiceStatus, RefundStatus, SubscriptionStatus
@@ -22,9 +24,11 @@ from customers.models import Customer
 from customers.selectors import now_for
 from payments import services as payments
 from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, Refund
+from valueverse.backoffice.customer_verbs import CUSTOMER_VERBS, NewCustomer
 from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
+from valueverse.backoffice.portal_access import Invite, access_context
 from valueverse.backoffice.verbs import Data, Outcome, Verb
 from valueverse.backoffice.viewing import ViewAsCustomer
 
@@ -192,7 +196,29 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling(), ViewAsCustomer())
+    verbs = (
+        RecordReceipt(),
+        *CUSTOMER_VERBS,
+        Invite(),
+        HoldBilling(),
+        ReleaseBilling(),
+        ViewAsCustomer(),
+    )
+    create = NewCustomer()
+
+    def get_urls(self) -> list[URLPattern]:
+        access = self.admin_site.admin_view(self.access_view)
+        return [path("<int:pk>/access/", access, name="customers_customer_access"), *super().get_urls()]
+
+    def access_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Who may open this customer's portal."""
+        row = self.find(request, pk)
+        context = {
+            **self.admin_site.each_context(request),
+            **access_context(request, row),
+            "is_fullwidth": "1",
+        }
+        return TemplateResponse(request, "backoffice/portal_access.html", context)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")

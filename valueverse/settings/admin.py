@@ -130,6 +130,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("backoffice/finance.css"),
         lambda request: static("live/live.css"),
         lambda request: static("backoffice/access.css"),
+        lambda request: static("backoffice/setup.css"),
     ],
     "SCRIPTS": [lambda request: static("live/live.js")],
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
