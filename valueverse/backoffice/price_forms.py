@@ -193,7 +193,9 @@ class PriceForm(forms.Form):
 
     def _modifiers(self) -> dict[str, object]:
         """The modifiers that have a figure."""
-        given = {name: self.cleaned_data.get(f"mod_{name}") for name in (*CONVERSION, *MODIFIERS)}
+        given: dict[str, Any] = {
+            name: self.cleaned_data.get(f"mod_{name}") for name in (*CONVERSION, *MODIFIERS)
+        }
         found: dict[str, object] = {}
         if given["units_per"] is not None:
             found["conversion"] = {
