@@ -45,7 +45,9 @@ from customers.services.portal import (
     grant_portal_access,
     invite_contact,
     portal_actor,
+    remove_portal_access,
     request_sign_in_link,
+    withdraw_invitation,
 )
 from customers.services.portal_mails import mail_invitation, mail_sign_in_link, mail_staff_link
 from customers.services.second_factors import (
@@ -167,6 +169,7 @@ __all__ = [
     "reactivate_user",
     "reencrypt_second_factors",
     "remove_contact",
+    "remove_portal_access",
     "remove_second_factor",
     "rename_session",
     "request_sign_in_link",
@@ -182,4 +185,5 @@ __all__ = [
     "update_legal_entity",
     "use_staff_link",
     "user_behind_staff_link",
+    "withdraw_invitation",
 ]
