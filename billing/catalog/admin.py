@@ -8,21 +8,40 @@ from django.contrib import admin
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 
+TIER_VALUES = ("unit_amount", "amount", "percent")
+
 
 def price_lines(definition: dict[str, Any]) -> list[str]:
-    """A price's definition in words: one line per tier, or one per value."""
-    if "tiers" not in definition:
-        return [
-            f"{name.replace('_', ' ')} {display.quantity(Decimal(value))}"
-            for name, value in definition.items()
-        ]
-    lines = []
-    for tier in definition["tiers"]:
-        reach = f"up to {display.quantity(Decimal(tier['up_to']))}" if tier["up_to"] else "above"
-        flat = tier.get("flat_amount", "0")
-        extra = f" + {display.quantity(Decimal(flat))} flat" if Decimal(flat) else ""
-        lines.append(f"{reach}: {display.quantity(Decimal(tier['unit_amount']))}{extra}")
+    """A price's definition in words: one line per tier or value, then one per modifier."""
+    lines = [_tier_line(tier) for tier in definition.get("tiers", ())]
+    for name, value in definition.items():
+        if name == "modifiers":
+            lines += [_value_line(modifier, one) for modifier, one in value.items()]
+        elif name != "tiers":
+            lines.append(_value_line(name, value))
     return lines
+
+
+def _tier_line(tier: dict[str, Any]) -> str:
+    reach = f"up to {display.quantity(Decimal(tier['up_to']))}" if tier["up_to"] else "above"
+    name = next(one for one in TIER_VALUES if one in tier)
+    line = f"{reach}: {display.quantity(Decimal(tier[name]))}{' %' if name == 'percent' else ''}"
+    if tier.get("block_size"):
+        line += f" per block of {display.quantity(Decimal(tier['block_size']))}"
+    if tier.get("flat_amount"):
+        line += f" + {display.quantity(Decimal(tier['flat_amount']))} flat"
+    if tier.get("max_amount"):
+        line += f", at most {display.quantity(Decimal(tier['max_amount']))}"
+    return line
+
+
+def _value_line(name: str, value: Any) -> str:
+    words = name.replace("_", " ")
+    if isinstance(value, dict):
+        decimals = f" to {value['decimals']} decimals" if value["decimals"] else ""
+        units = display.quantity(Decimal(value["units_per"]))
+        return f"{words}: {units} units to one, rounded {value['rounding']}{decimals}"
+    return words if value is True else f"{words} {display.quantity(Decimal(value))}"
 
 
 class MeterAdmin(ReadOnlyAdmin):

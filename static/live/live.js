@@ -52,12 +52,15 @@
 
   function hear(message) {
     if (message.type === "subscribed") {
+      var isFirst = !wasOpen;
       wasOpen = true;
       wasEnded = false;
       lostAt = 0;
       stableTimer = setTimeout(function () { attempt = 0; }, STABLE);
       say("live");
-      refreshAll();   // what happened since the page was written, or while we were away
+      // What happened since the page was written, or while we were away. The dashboard was written a moment ago at great
+      // cost, and hears of somebody soon.
+      parts.forEach(function (part) { if (!isFirst || part.element.dataset.liveGroup !== "dashboard") { refreshSoon(part); } });
     } else if (message.type === "resync") {
       refreshAll();
     } else if (message.type === "event") {

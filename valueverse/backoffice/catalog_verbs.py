@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
 from billing.catalog import services
 from billing.catalog.models import Meter, Plan, PlanVersion, Product
@@ -129,6 +128,14 @@ class NewPlan(Creation):
         return Outcome(f"Created {made.code}. Next: its first version.", made)
 
 
+PRORATION = {
+    "day": "By days",
+    "second": "By seconds",
+    "thirty_day_month": "By days, each month having 30",
+    "none": "Not at all: the whole fee",
+}
+
+
 class VersionForm(forms.Form):
     currency = forms.CharField(
         max_length=3, help_text="ISO code; the currency of the seller's books, like EUR."
@@ -145,15 +152,13 @@ class VersionForm(forms.Form):
         ],
     )
     proration = forms.ChoiceField(
+        required=False,
         label="A short period",
         choices=[
-            (str(ProrationPolicy.DAY), "By day: local days of the period"),
-            (str(ProrationPolicy.SECOND), "By second: elapsed seconds"),
-            (str(ProrationPolicy.THIRTY_DAY_MONTH), "By months of 30 days"),
-            (str(ProrationPolicy.NONE), "Not cut: a short period costs the whole fee"),
+            ("", "As the installation does"),
+            *((str(one), PRORATION[str(one)]) for one in ProrationPolicy),
         ],
-        initial=lambda: settings.DEFAULT_PRORATION,
-        help_text="How a fee is cut when its service is shorter than the interval.",
+        help_text="How the fee is cut when service is shorter than the period.",
     )
     copies = forms.BooleanField(
         required=False, initial=True, label="Begin with the prices of the last version"
@@ -266,7 +271,8 @@ class Publish(VersionVerb):
         )
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
-        other = row.plan.versions.filter(version__lt=row.version).order_by("-version").first()
+        published = row.plan.versions.filter(version__lt=row.version, published_at__isnull=False)
+        other = published.order_by("-version").first()
         changed = [one for one in difference(other, row) if one.change != "same"] if other else []
         facts: list[tuple[str, Any]] = [
             ("Prices", f"{row.prices.count()}"),

@@ -7,9 +7,9 @@ from django import forms
 
 from billing.catalog.models import Meter, Price
 from billing.catalog.services import PriceInput
-from billing.core.pricing import MODEL_CODES
+from billing.core.pricing import MODEL_CODES, ConversionRounding
 from billing.core.pricing.tiers import TIERS_MAX
-from billing.core.quantity import DECIMALS_MAX, format_quantity
+from billing.core.quantity import format_quantity
 from valueverse.backoffice.fields import FigureField, typed
 from valueverse.backoffice.verbs import Data
 
@@ -18,44 +18,33 @@ MODELS = {
     "per_unit": "Per unit: every unit costs the same",
     "graduated": "Graduated: each unit costs the price of its tier",
     "volume": "Volume: all units cost the price of the tier they reach together",
-    "stairstep": "Stairstep: one amount for everything, by the tier that all units reach together",
+    "stairstep": "Stairstep: one amount for everything, by the tier it reaches",
     "package": "Package: blocks of units, started ones count in full",
-    "percentage": "Percentage: a share of the money that the meter adds up",
-    "graduated_percentage": "Graduated percentage: each part of the money at the percentage of its tier",
+    "percentage": "Percentage: a share of the amount the meter sums up",
+    "graduated_percentage": "Graduated percentage: each part of the amount at its tier's share",
 }
-ROWS_MIN = 3
-PARTS = ("from", "to", "unit", "flat", "block", "cap")
-TIER_KEYS: dict[str, dict[str, str]] = {
-    "graduated": {"unit": "unit_amount", "flat": "flat_amount", "block": "block_size", "cap": "max_amount"},
-    "volume": {"unit": "unit_amount", "flat": "flat_amount", "block": "block_size", "cap": "max_amount"},
-    "stairstep": {"flat": "amount"},
-    "graduated_percentage": {"unit": "percent", "flat": "flat_amount"},
+TIERED = {
+    "graduated": "unit_amount",
+    "volume": "unit_amount",
+    "stairstep": "amount",
+    "graduated_percentage": "percent",
 }
-"""Which columns of the tiers editor a model reads, and how core calls them."""
+"""What a tier of each model costs, as its definition calls it."""
 
-NEEDED = {
-    "graduated": ("unit", "the price of one unit; 0 is a price"),
-    "volume": ("unit", "the price of one unit; 0 is a price"),
-    "stairstep": ("flat", "an amount; 0 is one"),
-    "graduated_percentage": ("unit", "a percentage; 0 is one"),
-}
+ROWS_MIN = 3
+PARTS = ("from", "to", "unit", "flat", "block", "most")
+OPTIONAL = {"flat": "flat_amount", "block": "block_size", "most": "max_amount"}
 FIGURES = {
     "flat": ("amount",),
     "per_unit": ("unit_amount",),
     "package": ("size", "package_amount", "free_units"),
     "percentage": ("percent", "free_amount"),
 }
-OPTIONAL = frozenset({"free_units", "free_amount"})
 DEFINITION_NAMES = {"package_amount": "amount"}
+MAY_BE_EMPTY = ("free_units", "free_amount")
+MODIFIERS = ("free_units", "discount_percent", "minimum", "maximum")
 CONVERSION = ("units_per", "decimals", "rounding")
-MODIFIERS = {
-    "units_left_free": "free_units",
-    "discount_percent": "discount_percent",
-    "maximum": "maximum",
-    "minimum": "minimum",
-}
-METERED = " ".join(code for code in MODELS if code != "flat")
-TIERED = " ".join(TIER_KEYS)
+METERED = "per_unit graduated volume stairstep package percentage graduated_percentage"
 
 
 class TierRow:
@@ -64,18 +53,6 @@ class TierRow:
     def __init__(self, form: forms.Form, index: int) -> None:
         self.number = index + 1
         self.fields = [form[f"tier_{index}_{part}"] for part in PARTS]
-
-    @property
-    def columns(self) -> list[tuple[forms.BoundField, str]]:
-        """Each field with the models that read it; "" for all that have tiers."""
-        return [(field, models_of(part)) for field, part in zip(self.fields, PARTS, strict=True)]
-
-
-def models_of(part: str) -> str:
-    """The models that read a column of the tiers editor."""
-    if part in ("from", "to"):
-        return TIERED
-    return " ".join(code for code, keys in TIER_KEYS.items() if part in keys)
 
 
 class PriceForm(forms.Form):
@@ -104,59 +81,42 @@ class PriceForm(forms.Form):
     size = FigureField(required=False, label="Units in a package")
     package_amount = FigureField(required=False, label="Price of a package")
     free_units = FigureField(required=False, label="Free units", help_text="Not charged; empty for none.")
-    percent = FigureField(required=False, label="Percentage", help_text="2.9 means 2.9 % of the money.")
-    free_amount = FigureField(
-        required=False, label="Free amount", help_text="Money of which nothing is taken."
-    )
+    percent = FigureField(required=False, label="Percent of the amount")
+    free_amount = FigureField(required=False, label="Free amount", help_text="Empty for none.")
     flat_at_zero = forms.BooleanField(
+        required=False, label="Charge the first tier's fixed amount without usage too"
+    )
+    mod_free_units = FigureField(required=False, label="Units that cost nothing")
+    mod_discount_percent = FigureField(required=False, label="Discount in percent")
+    mod_minimum = FigureField(required=False, label="At least, a period")
+    mod_maximum = FigureField(required=False, label="At most, a period")
+    mod_units_per = FigureField(
+        required=False, label="Units that make one", help_text="1000 prices thousands of units."
+    )
+    mod_decimals = forms.IntegerField(
+        required=False, min_value=0, max_value=12, label="Decimals kept", help_text="Empty is 0."
+    )
+    mod_rounding = forms.ChoiceField(
         required=False,
-        label="The first flat amount is due without usage too",
-        help_text="Otherwise a period without usage costs nothing.",
-    )
-    units_per = FigureField(
-        required=False,
-        label="Units of the meter in one unit of the price",
-        help_text="1,000 when the price is for a thousand. Empty: the price counts as the meter does.",
-    )
-    decimals = forms.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=DECIMALS_MAX,
-        label="Decimals kept",
-        help_text="0 for whole units.",
-    )
-    rounding = forms.ChoiceField(
-        required=False,
-        choices=[
-            ("", "Choose"),
-            ("up", "Up: a started unit counts"),
-            ("down", "Down: whole units only"),
-            ("nearest", "To the nearest"),
-        ],
-    )
-    units_left_free = FigureField(required=False, label="Free units", help_text="Never charged.")
-    discount_percent = FigureField(
-        required=False, label="Discount in percent", help_text="Off the amount of the price."
-    )
-    maximum = FigureField(
-        required=False, label="Maximum of a period", help_text="The most it costs, after the discount."
-    )
-    minimum = FigureField(
-        required=False,
-        label="Minimum of a period",
-        help_text="The least it costs, without usage too; never prorated.",
+        label="Rounded",
+        choices=[(str(one), str(one).capitalize()) for one in ConversionRounding],
     )
     tiers = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, max_value=TIERS_MAX)
 
+    tiers_before = "Tiers without usage"
     sections = (
         ("", ["code", "name", "model", "meter", "unit_code"]),
         ("Flat", ["amount"], "flat"),
         ("Per unit", ["unit_amount"], "per_unit"),
         ("Package", ["size", "package_amount", "free_units"], "package"),
         ("Percentage", ["percent", "free_amount"], "percentage"),
-        ("Without usage", ["flat_at_zero"], TIERED),
-        ("Conversion of units", ["units_per", "decimals", "rounding"], METERED),
-        ("Modifiers, in this order", list(MODIFIERS), METERED),
+        ("Tiers without usage", ["flat_at_zero"], " ".join(TIERED)),
+        (
+            "Modifiers",
+            [f"mod_{name}" for name in (*CONVERSION, *MODIFIERS)],
+            METERED,
+            "Around any price of usage, in this order: convert, take free units off, discount, cap. Empty for none.",
+        ),
     )
 
     def __init__(self, data: Any = None, *, price: Price | None = None, currency: str = "") -> None:
@@ -165,7 +125,7 @@ class PriceForm(forms.Form):
         )
         self.currency = currency
         self.price = price
-        for name in ("amount", "unit_amount", "package_amount", "free_amount", "maximum", "minimum"):
+        for name in ("amount", "unit_amount", "package_amount"):
             self.fields[name].label = f"{self.fields[name].label} in {currency}"
         self.rows = self._row_count(data)
         for index in range(self.rows):
@@ -195,9 +155,10 @@ class PriceForm(forms.Form):
         for name in list(self.errors):  # a slip in a field of another model is nobody's business
             if not self._counts(name, model):
                 del self.errors[name]
-        definition = self._tiers(model) if model in TIER_KEYS else self._figures(model)
-        if model != "flat":
-            definition |= self._modifiers()
+        definition = self._tiers(model) if model in TIERED else self._figures(model)
+        modifiers = self._modifiers() if model != "flat" else {}
+        if modifiers:
+            definition["modifiers"] = modifiers
         if not self.errors:
             found["price"] = PriceInput(
                 code=found["code"],
@@ -212,9 +173,8 @@ class PriceForm(forms.Form):
     @staticmethod
     def _counts(name: str, model: str) -> bool:
         if name.startswith("tier_"):
-            part = name.rpartition("_")[2]
-            return model in TIER_KEYS and (part in ("from", "to") or part in TIER_KEYS[model])
-        if name in MODIFIERS or name in CONVERSION:
+            return model in TIERED
+        if name.startswith("mod_"):
             return model != "flat"
         owner = next((code for code, names in FIGURES.items() if name in names), model)
         return owner == model
@@ -223,7 +183,7 @@ class PriceForm(forms.Form):
         definition: dict[str, object] = {}
         for name in FIGURES.get(model, ()):
             value = self.cleaned_data.get(name)
-            if value is None and name in OPTIONAL:
+            if value is None and name in MAY_BE_EMPTY:
                 continue
             if value is None:
                 if name not in self.errors:
@@ -233,48 +193,64 @@ class PriceForm(forms.Form):
         return definition
 
     def _modifiers(self) -> dict[str, object]:
-        """What goes around the price; nothing if no field of it is filled in."""
-        given = self.cleaned_data
-        found: dict[str, object] = {
-            name: format_quantity(given[field])
-            for field, name in MODIFIERS.items()
-            if given.get(field) is not None
+        """The modifiers that have a figure."""
+        given: dict[str, Any] = {
+            name: self.cleaned_data.get(f"mod_{name}") for name in (*CONVERSION, *MODIFIERS)
         }
-        conversion = {name: given.get(name) for name in CONVERSION if given.get(name) not in (None, "")}
-        for name in CONVERSION if conversion else ():
-            if name not in conversion and name not in self.errors:
-                self.add_error(name, "A conversion needs all three: units, decimals and rounding.")
-        if len(conversion) == len(CONVERSION):
-            found["conversion"] = conversion | {"units_per": format_quantity(given["units_per"])}
-        return {"modifiers": found} if found else {}
+        found: dict[str, object] = {}
+        if given["units_per"] is not None:
+            found["conversion"] = {
+                "units_per": format_quantity(given["units_per"]),
+                "decimals": given["decimals"] or 0,
+                "rounding": given["rounding"],
+            }
+        found |= {name: format_quantity(value) for name in MODIFIERS if (value := given[name]) is not None}
+        return found
 
     def _tiers(self, model: str) -> dict[str, object]:
         """The tiers as they are stored, each checked against the one before it: no overlap, no gap."""
-        keys, (needed, what) = TIER_KEYS[model], NEEDED[model]
-        rows = [index for index in range(self.rows) if self._is_filled(index, model)]
+        rows = [index for index in range(self.rows) if self._is_filled(index)]
         if not rows:
-            self.add_error(f"tier_0_{needed}", "A price with tiers has at least one.")
+            self.add_error("tier_0_unit", "A price with tiers has at least one.")
         tiers: list[dict[str, object]] = []
         end: Decimal | None = Decimal(0)
         self.tier_places = rows
         for place, index in enumerate(rows):
-            given = {part: self.cleaned_data.get(f"tier_{index}_{part}") for part in PARTS}
+            start, to, unit = (self.cleaned_data.get(f"tier_{index}_{part}") for part in PARTS[:3])
             number, is_last = index + 1, index == rows[-1]
-            self._check_start(index, rows[place - 1] + 1 if place else 0, end, given["from"])
-            if given[needed] is None and f"tier_{index}_{needed}" not in self.errors:
-                self.add_error(f"tier_{index}_{needed}", f"Tier {number} needs {what}.")
+            self._check_start(index, rows[place - 1] + 1 if place else 0, end, start)
+            if unit is None and f"tier_{index}_unit" not in self.errors:
+                self.add_error(f"tier_{index}_unit", f"Tier {number} needs {NEEDS[model]}; 0 is one.")
             if f"tier_{index}_to" not in self.errors:
-                self._check_end(index, end, given["to"], is_last=is_last)
-            tier: dict[str, object] = {"up_to": None if given["to"] is None else format_quantity(given["to"])}
-            for part, key in keys.items():
-                if part == needed or given[part] is not None:
-                    tier[key] = format_quantity(given[part] or Decimal(0))
+                self._check_end(index, end, to, is_last=is_last)
+            tier: dict[str, object] = {
+                "up_to": None if to is None else format_quantity(to),
+                TIERED[model]: format_quantity(unit or Decimal(0)),
+            }
+            tier |= self._optional_parts(index, model)
             tiers.append(tier)
-            end = given["to"]
-        return {"tiers": tiers} | ({"flat_at_zero": True} if self.cleaned_data.get("flat_at_zero") else {})
+            end = to
+        definition: dict[str, object] = {"tiers": tiers}
+        if self.cleaned_data.get("flat_at_zero"):
+            definition["flat_at_zero"] = True
+        return definition
 
-    def _is_filled(self, index: int, model: str) -> bool:
-        names = [f"tier_{index}_{part}" for part in ("from", "to", *TIER_KEYS[model])]
+    def _optional_parts(self, index: int, model: str) -> dict[str, object]:
+        """Fixed amount, block and cap of a tier, where its model has them."""
+        found: dict[str, object] = {}
+        for part, key in OPTIONAL.items():
+            value = self.cleaned_data.get(f"tier_{index}_{part}")
+            if not value:
+                continue
+            if model == "stairstep" or (part != "flat" and model == "graduated_percentage"):
+                self.add_error(
+                    f"tier_{index}_{part}", f"A {model.replace('_', ' ')} price has none: leave it empty."
+                )
+            found[key] = format_quantity(value)
+        return found
+
+    def _is_filled(self, index: int) -> bool:
+        names = [f"tier_{index}_{part}" for part in PARTS]
         return any(self.cleaned_data.get(name) is not None or name in self.errors for name in names)
 
     def _check_start(self, index: int, before: int, end: Decimal | None, start: Decimal | None) -> None:
@@ -312,12 +288,11 @@ class PriceForm(forms.Form):
             index, _, column = part.removeprefix("tiers[").partition("].")
             rows = getattr(self, "tier_places", [])
             if index.isdecimal() and int(index) < len(rows):
-                keys = TIER_KEYS.get(self.cleaned_data.get("model", ""), {})
-                columns = {key: part for part, key in keys.items()}
+                columns = {"up_to": "to", "unit_amount": "unit", "amount": "unit", "percent": "unit"}
+                columns |= {key: name for name, key in OPTIONAL.items()}
                 return f"tier_{rows[int(index)]}_{columns.get(column, 'to')}"
         if part.startswith("modifiers."):
-            name = part.rpartition(".")[2]
-            return {key: field for field, key in MODIFIERS.items()}.get(name, name)
+            return f"mod_{part.rpartition('.')[2]}"
         if part == "amount" and self.cleaned_data.get("model") == "package":
             return "package_amount"
         return part
@@ -326,10 +301,16 @@ class PriceForm(forms.Form):
 LABELS = {
     "from": "from unit",
     "to": "to unit",
-    "unit": "price of one unit, or percent",
+    "unit": "price",
     "flat": "flat, once",
-    "block": "block size",
-    "cap": "largest amount",
+    "block": "units in a block",
+    "most": "at most",
+}
+NEEDS = {
+    "graduated": "the price of one unit",
+    "volume": "the price of one unit",
+    "stairstep": "its amount",
+    "graduated_percentage": "its percentage",
 }
 
 
@@ -343,20 +324,21 @@ def initial_of(price: Price) -> Data:
         "meter": price.meter_id,
         "unit_code": price.unit_code,
         "tiers": max(ROWS_MIN, len(definition.get("tiers", ()))),
-        "flat_at_zero": definition.get("flat_at_zero", False),
     }
-    modifiers = definition.get("modifiers", {})
-    shown |= {field: typed(modifiers.get(name)) for field, name in MODIFIERS.items()}
-    if "conversion" in modifiers:
-        shown |= modifiers["conversion"] | {"units_per": typed(modifiers["conversion"]["units_per"])}
     for name in FIGURES.get(price.model, ()):
         shown[name] = typed(definition.get(DEFINITION_NAMES.get(name, name)))
     start = Decimal(1)
     for index, tier in enumerate(definition.get("tiers", ())):
         shown[f"tier_{index}_from"] = typed(start) if start == int(start) else ""
         shown[f"tier_{index}_to"] = typed(tier["up_to"])
-        for part, key in TIER_KEYS.get(price.model, {}).items():
+        shown[f"tier_{index}_unit"] = typed(tier[TIERED[price.model]])
+        for part, key in OPTIONAL.items():
             shown[f"tier_{index}_{part}"] = typed(tier.get(key))
         if tier["up_to"] is not None:
             start = Decimal(tier["up_to"]) + 1
+    shown["flat_at_zero"] = bool(definition.get("flat_at_zero"))
+    modifiers = definition.get("modifiers", {})
+    shown |= {f"mod_{name}": typed(modifiers.get(name)) for name in MODIFIERS}
+    if conversion := modifiers.get("conversion"):
+        shown |= {f"mod_{name}": conversion[name] for name in CONVERSION}
     return shown

@@ -13,18 +13,7 @@ from django import forms
 from billing.catalog.models import Price
 from billing.catalog.selectors import price_model
 from billing.core.money import Rounding, format_major, to_minor
-from billing.core.pricing import (
-    Flat,
-    Graduated,
-    GraduatedPercentage,
-    Modified,
-    Package,
-    PriceModel,
-    Rated,
-    Stairstep,
-    Volume,
-    rate,
-)
+from billing.core.pricing import Flat, Modified, Package, PriceModel, Rated, rate
 from billing.platform import display
 from valueverse.backoffice.fields import read_figure, typed
 
@@ -127,16 +116,14 @@ def curve_of(model: PriceModel, quantity: Decimal) -> Curve:
 
 
 def _bounds(model: PriceModel) -> list[Decimal]:
-    match model:
-        case Modified():
-            per = model.modifiers.conversion.units_per if model.modifiers.conversion else Decimal(1)
-            return [(bound + model.modifiers.free_units) * per for bound in _bounds(model.base)]
-        case Graduated() | Volume() | Stairstep() | GraduatedPercentage():
-            return [tier.up_to for tier in model.tiers if tier.up_to is not None][:40]
-        case Package():
-            return [model.free_units + model.size * count for count in range(6)]
-        case _:
-            return []
+    if isinstance(model, Modified):
+        free = model.modifiers.free_units
+        factor = model.modifiers.conversion.units_per if model.modifiers.conversion else Decimal(1)
+        return [free, *((bound + free) * factor for bound in _bounds(model.base))]
+    if isinstance(model, Package):
+        return [model.free_units + model.size * count for count in range(6)]
+    tiers: Sequence[Any] = getattr(model, "tiers", ())
+    return [tier.up_to for tier in tiers if tier.up_to is not None][:40]
 
 
 def charts(found: Preview) -> dict[str, Any]:

@@ -72,9 +72,9 @@ class Verb:
     asks_first: bool = False
     rehearses: bool = True
     sample: Data = field(default_factory=dict)
-    concerns_books: bool = True
     is_live: bool = False
     edits: bool = False
+    concerns_books: bool = True
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         """The form, with what is known of the object filled in."""
@@ -344,8 +344,9 @@ class VerbPage:
         verb, row = self.verb, self.row
         is_whole = form.is_bound and not is_unfinished and form.is_valid()
         data: Data = form.cleaned_data if is_whole else verb.sample
-        may_act = (figures or not verb.asks_first) and not is_unfinished
-        found = self.rehearsal(data, figures=figures) if may_act else Rehearsal()
+        may_act = figures or not verb.asks_first
+        rehearses = may_act and not is_unfinished
+        found = self.rehearsal(data, figures=figures) if rehearses else Rehearsal()
         if found.refusal is not None and figures:
             self.refuse(form, found.refusal)
             found, may_act = Rehearsal(), False

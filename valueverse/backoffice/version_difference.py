@@ -83,6 +83,9 @@ def term_words(version: PlanVersion) -> dict[str, str]:
         "billed every": unit,
         "proration": version.get_proration_display(),
         "periods": "calendar" if version.anchor == "calendar" else "from the day of start",
+        "short periods": "not cut"
+        if version.proration == "none"
+        else f"by {version.proration.replace('_', ' ')}",
     }
 
 

@@ -4,19 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import assert_never
 
-from billing.core.pricing.definitions import Modified, PriceModel, model_code
-from billing.core.pricing.flat import Flat
-from billing.core.pricing.graduated import Graduated
-from billing.core.pricing.modified import Modifiers
-from billing.core.pricing.package import Package
-from billing.core.pricing.per_unit import PerUnit
-from billing.core.pricing.percentage import GraduatedPercentage, Percentage
-from billing.core.pricing.stairstep import Stairstep
-from billing.core.pricing.tiers import AnyTier, FlatTier, PercentTier, Tier
-from billing.core.pricing.volume import Volume
-from billing.core.quantity import DECIMAL
+from billing.core.errors import InvalidQuantity
+from billing.core.pricing.definitions import PriceModel, definition_of, model_code
+from billing.core.quantity import DECIMAL, parse_quantity
+
+_WORDS = {"unit_amount": "price of one unit", "size": "units in a package", "flat_amount": "flat"}
 
 
 class Change(StrEnum):
@@ -56,6 +49,7 @@ class Difference:
 def differences(before: Sequence[NamedPrice], after: Sequence[NamedPrice]) -> tuple[Difference, ...]:
     """All figures of both lists side by side, in the order of `after`, what was removed last.
 
+    >>> from billing.core.pricing.flat import Flat
     >>> old = NamedPrice("fee", "Fee", "", Flat(Decimal("99")))
     >>> new = NamedPrice("fee", "Fee", "", Flat(Decimal("149")))
     >>> [(row.what, row.before, row.after, row.percent) for row in differences([old], [new]) if row.change != "same"]
@@ -92,72 +86,45 @@ def _percent(before: Decimal | str | None, after: Decimal | str | None) -> int |
 
 
 def _figures(price: NamedPrice | None) -> Mapping[str, Decimal | str]:
-    """What a price says, by what it is called, in reading order."""
+    """What a price says, by what it is called, in reading order: its canonical definition in words."""
     if price is None:
         return {}
     found: dict[str, Decimal | str] = {"name": price.name}
     if price.meter:
         found["meter"] = price.meter
     found["model"] = model_code(price.model).replace("_", " ")
-    return found | _terms(price.model)
-
-
-def _terms(model: PriceModel) -> dict[str, Decimal | str]:
-    match model:
-        case Flat():
-            return {"amount": model.amount}
-        case PerUnit():
-            return {"price of one unit": model.unit_amount}
-        case Package():
-            return {
-                "units in a package": model.size,
-                "price of a package": model.amount,
-                "free units": model.free_units,
-            }
-        case Percentage():
-            return {"percent": model.percent, "free amount": model.free_amount}
-        case Graduated() | Volume() | Stairstep() | GraduatedPercentage():
-            found: dict[str, Decimal | str] = {}
-            tiers: Sequence[AnyTier] = model.tiers
-            for number, tier in enumerate(tiers, start=1):
-                found |= {f"tier {number}, {what}": value for what, value in _tier(tier).items()}
-            return found | ({"first flat amount without usage": "due"} if model.flat_at_zero else {})
-        case Modified():
-            return _terms(model.base) | _modifiers(model.modifiers)
-        case _:
-            assert_never(model)
-
-
-def _tier(tier: AnyTier) -> dict[str, Decimal | str]:
-    found: dict[str, Decimal | str] = {"up to": "above" if tier.up_to is None else tier.up_to}
-    match tier:
-        case FlatTier():
-            return found | {"amount": tier.amount}
-        case PercentTier():
-            found["percent"] = tier.percent
-        case Tier():
-            found["price of one unit" if tier.block_size is None else "price of a block"] = tier.unit_amount
-            if tier.block_size is not None:
-                found["block size"] = tier.block_size
-            if tier.max_amount is not None:
-                found["largest amount"] = tier.max_amount
-    if tier.flat_amount:
-        found["flat"] = tier.flat_amount
+    for key, value in definition_of(price.model).items():
+        if key == "tiers" and isinstance(value, list):
+            for number, tier in enumerate(value, start=1):
+                found |= {f"tier {number}, {_word(name)}": _value(one) for name, one in tier.items()}
+        elif isinstance(value, dict):
+            found |= _modifiers(value)
+        else:
+            found[_word(key)] = _value(value)
     return found
 
 
-def _modifiers(modifiers: Modifiers) -> dict[str, Decimal | str]:
+def _modifiers(definition: Mapping[str, object]) -> dict[str, Decimal | str]:
     found: dict[str, Decimal | str] = {}
-    if modifiers.conversion:
-        found["units of the meter in one of the price"] = modifiers.conversion.units_per
-        rounding = f"{modifiers.conversion.rounding}, {modifiers.conversion.decimals} decimals"
-        found["rounding of the quantity"] = rounding
-    if modifiers.free_units:
-        found["units never charged"] = modifiers.free_units
-    if modifiers.discount_percent:
-        found["discount in percent"] = modifiers.discount_percent
-    if modifiers.maximum is not None:
-        found["maximum of a period"] = modifiers.maximum
-    if modifiers.minimum is not None:
-        found["minimum of a period"] = modifiers.minimum
+    for key, value in definition.items():
+        if isinstance(value, dict):
+            found |= {f"{key}, {_word(name)}": _value(one) for name, one in value.items()}
+        else:
+            found[f"{_word(key)} of a period"] = _value(value)
     return found
+
+
+def _word(key: str) -> str:
+    return _WORDS.get(key, key.replace("_", " "))
+
+
+def _value(value: object) -> Decimal | str:
+    """A figure as a Decimal, so that it compares; anything else as a word."""
+    if value is None:
+        return "above"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    try:
+        return parse_quantity(value)
+    except InvalidQuantity:
+        return str(value)
