@@ -339,6 +339,9 @@ def act_on(verb: str, row: BillRunCustomer, data: dict[str, Any], actor: Actor) 
         case "release":
             if row.hold is not None:
                 services.release_hold(hold_id=row.hold.public_id, actor=actor, at=now_for(row.customer))
+            row.refresh_from_db(fields=["status"])
+            if row.status == BillRunCustomerStatus.HELD:
+                return f"{row.customer} is released. This run was approved without it; the next one bills it."
             return f"{row.customer} is released."
         case "exclude":
             services.exclude_customer(**names, reason=data["reason"], actor=actor, at=now())

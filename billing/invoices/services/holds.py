@@ -18,7 +18,7 @@ from billing.platform.clock import now
 from customers.models import Customer
 
 HELD_FROM = (BillRunCustomerStatus.PENDING, BillRunCustomerStatus.DRAFTED, BillRunCustomerStatus.PARKED)
-"""Customers of a run that a hold takes out of it; those that are finalized are past it."""
+"""Customers of a run that a hold takes out of it; those that are finalized are past it, the excluded out already."""
 
 RUNS_UNDER_WAY = (
     BillRunStatus.GENERATING,
@@ -57,7 +57,7 @@ def place_hold(
     if not reason:
         raise InvalidInput("Say why: the next person who sees the hold has to know.", field="reason")
     until_at = _until(customer, until_on, at)
-    rows = _rows_under_way(customer, HELD_FROM)
+    rows = _rows_under_way(customer, (*HELD_FROM, BillRunCustomerStatus.HELD))
     customer = (
         Customer.objects.select_for_update(of=("self",)).select_related("test_clock").get(pk=customer.pk)
     )

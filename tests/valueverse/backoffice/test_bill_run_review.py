@@ -166,6 +166,34 @@ def test_a_customer_held_before_the_run_is_in_it_without_a_draft_and_drafted_whe
     assert (row.status, row.total_minor) == ("drafted", 11781)
 
 
+def test_what_was_approved_without_a_customer_stays_without_it_after_the_release() -> None:
+    run, client = run_in_review(2), office()
+    row = row_of(run)
+    on_row(client, row, "hold", reason="Wait")
+    act(client, run, "approve")
+    assert "the next one bills it" in said(client, on_row(client, row, "release"))
+    row.refresh_from_db()
+    assert row.status == "held"
+    assert "/release/" not in shown(client, run, f"?row={row.pk}")
+    act(client, run, "finalize")
+    work(run)
+    assert Invoice.objects.filter(status="finalized").count() == 1
+
+
+def test_a_hold_that_follows_one_whose_day_has_come_is_released_from_the_run() -> None:
+    run, client = run_in_review(1), office()
+    row = row_of(run)
+    at = now_for(row.customer)
+    on_row(client, row, "hold", reason="First", until_on=(at + timedelta(days=2)).date().isoformat())
+    advance(row.customer, at + timedelta(days=3))
+    act(client, row.customer, "hold", reason="Second", until_on="")
+    row.refresh_from_db()
+    assert row.hold == BillingHold.objects.get(released_at=None)
+    on_row(client, row, "release")
+    row.refresh_from_db()
+    assert row.status == "drafted"
+
+
 def test_an_excluded_customer_is_due_again_and_the_undo_drafts_the_same() -> None:
     run, client = run_in_review(2), office()
     row = row_of(run)
