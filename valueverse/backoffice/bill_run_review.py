@@ -227,7 +227,9 @@ def read_review(run: BillRun, given: Mapping[str, str]) -> Review:
     order = ORDERS[(form.cleaned_data.get("sort") if form.is_valid() else "") or "amount"]
     start = (review.page - 1) * ROWS
     ids = list(found.order_by(*order).values_list("pk", flat=True)[start : start + ROWS])
-    rows = run.customers.select_related("customer", "hold").in_bulk(ids)  # a late page skips over an index alone
+    rows = run.customers.select_related("customer", "hold").in_bulk(
+        ids
+    )  # a late page skips over an index alone
     review.rows = [rows[pk] for pk in ids if pk in rows]
     return review
 

@@ -92,6 +92,18 @@ class Invoice(IssuedDocument):
             models.Index(fields=["status", "due_on"], name="invoice_by_status_and_due_date"),
             models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="invoice_by_number"),
             models.Index(fields=["currency", "total_minor", "-id"], name="invoice_by_amount"),
+            models.Index(
+                fields=["legal_entity", "issued_on"],
+                include=["currency", "total_minor"],
+                condition=Q(status="finalized"),
+                name="invoice_issued_by_seller",
+            ),
+            models.Index(
+                fields=["legal_entity", "due_on"],
+                condition=Q(status="finalized")
+                & Q(total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor")),
+                name="invoice_open_by_seller",
+            ),
         ]
 
     def __str__(self) -> str:

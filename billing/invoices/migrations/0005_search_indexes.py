@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("invoices", "0003_bill_runs_reviewed")]
+    dependencies = [("invoices", "0004_indexes_for_reports")]
 
     operations = [
         migrations.AddIndex(

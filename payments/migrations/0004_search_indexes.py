@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0002_permissions_per_verb")]
+    dependencies = [("payments", "0003_indexes_for_reports")]
 
     operations = [
         migrations.AddIndex(
