@@ -12,17 +12,21 @@ Absolute figures mean nothing without the ratio beside them. Exit code 1 if a pa
 import argparse
 import http.client
 import os
+import secrets
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from urllib.parse import quote
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "valueverse.settings.base")
+os.environ["STAFF_SECOND_FACTOR"] = "optional"  # whoever measures has no authenticator app
+os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(64))  # one for this process and the served one
 django.setup()
 
 from django.conf import settings  # noqa: E402  (Django first)
@@ -36,6 +40,7 @@ from django.urls import reverse  # noqa: E402
 
 from billing.invoices.models import Invoice  # noqa: E402
 from customers.models import Customer, LegalEntity  # noqa: E402
+from tests import factories  # noqa: E402
 from tests.bench.bench_ingest import setting, web_server  # noqa: E402
 from tests.databases import TestDatabases  # noqa: E402
 from tests.valueverse.backoffice.office import office  # noqa: E402
@@ -127,6 +132,7 @@ def guests(customer: Customer) -> Iterator[tuple[dict[str, str], dict[str, str]]
     people, sessions = get_user_model(), Session.objects
     last = people.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     before = set(sessions.values_list("pk", flat=True))
+    factories._numbers = count(time.time_ns() // 1_000_000)  # an earlier run left its people here
     with override_settings(ALLOWED_HOSTS=["*"]):
         clients = office(), visitor(customer)
     try:
