@@ -55,6 +55,9 @@ class EventName(StrEnum):
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_UNKNOWN = "payment.unknown"
     PAYMENT_ALLOCATED = "payment.allocated"
+    PAYMENT_MAIL_QUEUED = "payment.mail_queued"
+    PAYMENT_MAIL_SENT = "payment.mail_sent"
+    PAYMENT_MAIL_FAILED = "payment.mail_failed"
 
     PAYMENT_METHOD_CREATED = "payment_method.created"
 
@@ -84,6 +87,7 @@ class EventName(StrEnum):
 
     ACCOUNTING_PERIOD_SOFT_CLOSED = "accounting_period.soft_closed"
     ACCOUNTING_PERIOD_CLOSED = "accounting_period.closed"
+    JOURNAL_EXPORTED = "journal.exported"
 
     REVENUE_RECOGNIZED = "revenue.recognized"
 

@@ -204,7 +204,7 @@ class PriceForm(forms.Form):
                 "decimals": given["decimals"] or 0,
                 "rounding": given["rounding"],
             }
-        found |= {name: format_quantity(given[name]) for name in MODIFIERS if given[name] is not None}
+        found |= {name: format_quantity(value) for name in MODIFIERS if (value := given[name]) is not None}
         return found
 
     def _tiers(self, model: str) -> dict[str, object]:

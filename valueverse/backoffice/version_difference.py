@@ -81,6 +81,7 @@ def term_words(version: PlanVersion) -> dict[str, str]:
     return {
         "currency": version.currency,
         "billed every": unit,
+        "proration": version.get_proration_display(),
         "periods": "calendar" if version.anchor == "calendar" else "from the day of start",
         "short periods": "not cut"
         if version.proration == "none"
