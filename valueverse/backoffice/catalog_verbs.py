@@ -259,6 +259,10 @@ class AddPrice(VersionVerb):
         return Outcome(f"Added {made.code}. Try a quantity below.", row)
 
 
+CHANGES_MAX = 20
+"""Changed figures named before publishing; the version's page has all."""
+
+
 class Publish(VersionVerb):
     """Close it for changes, open it for subscriptions."""
 
@@ -283,10 +287,14 @@ class Publish(VersionVerb):
                 (f"Subscribers who stay on version {other.version}", f"{subscribers(other).count():,}")
             )
             facts.append((f"Changes against version {other.version}", f"{len(changed)}"))
+            for word in ("added", "removed"):
+                codes = dict.fromkeys(one.code for one in changed if one.change == word)
+                facts += [(f"Prices {word}", ", ".join(codes))] if codes else []
             facts += [
                 (f"{one.code}: {one.what}", f"{one.before} → {one.after}" + _percent(one.percent))
-                for one in changed[:12]
-            ]
+                for one in changed
+                if one.change == "changed"
+            ][:CHANGES_MAX]
         return facts
 
     def button(self, row: Any, data: Data) -> str:

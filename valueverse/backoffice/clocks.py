@@ -185,10 +185,13 @@ class StoryRow:
 
 
 def story(clock: TestClock) -> list[StoryRow]:
-    """What happened to the clock's customers, by its own time, newest last; the latest 300."""
+    """What happened to the clock's customers, by its own time, newest last; the latest 300.
+
+    What machines do later in real time (documents rendered, mails sent) is no part of it.
+    """
     customers = {one.public_id: one for one in clock.customers.order_by("pk")[:CUSTOMERS_MAX]}
-    happened = Activity.objects.filter(customer_id__in=list(customers)).order_by("-happened_at", "-id")
-    rows = list(happened[:STORY_ROWS])[::-1]
+    happened = Activity.objects.filter(customer_id__in=list(customers), happened_at__lte=clock.now_at)
+    rows = list(happened.order_by("-happened_at", "-id")[:STORY_ROWS])[::-1]
     targets = _targets(rows)
     told, last = [], ""
     for row in rows:
