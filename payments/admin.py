@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
-from payments.models import CollectionSchedule, PaymentMethod
+from payments.models import CollectionSchedule, PaymentMail, PaymentMethod
 
 
 class PaymentAdmin(ReadOnlyAdmin):
@@ -74,6 +74,7 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
 @admin.register(CollectionSchedule)
 class CollectionScheduleAdmin(ReadOnlyAdmin):
     list_display = ["invoice_link", "customer", "attempts", "next_attempt_at", "stopped_reason"]
+    list_display_links = ["attempts"]  # the first column leads to the invoice
     list_select_related = ["invoice__customer"]
     search_fields = ["invoice__number", "invoice__customer__name"]
     empty_state = "Nothing is being collected. Finalized invoices of customers who pay by card appear here."
@@ -85,3 +86,31 @@ class CollectionScheduleAdmin(ReadOnlyAdmin):
     @admin.display(description="Customer", ordering="invoice__customer__name")
     def customer(self, row: Any) -> SafeString:
         return display.link(row.invoice.customer)
+
+
+@admin.register(PaymentMail)
+class PaymentMailAdmin(ReadOnlyAdmin):
+    list_display = [
+        "recipient",
+        "kind",
+        "payment_link",
+        "status_pill",
+        "attempts",
+        "queued_at",
+        "sent_at",
+        "error",
+    ]
+    list_filter = ["status", "kind"]
+    list_select_related = ["payment__customer"]
+    search_fields = ["recipient", "payment__invoice__number", "payment__customer__name"]
+    empty_state = (
+        "No mail yet. Money that comes in for an invoice sends a receipt; a declined charge says why."
+    )
+
+    @admin.display(description="Payment")
+    def payment_link(self, row: Any) -> SafeString:
+        return display.link(row.payment)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)

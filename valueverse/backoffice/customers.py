@@ -20,9 +20,11 @@ from payments import services as payments
 from payments.models import Payment
 from valueverse.backoffice import customer_tabs as tabs
 from valueverse.backoffice.csv_files import csv_response
+from valueverse.backoffice.customer_verbs import CUSTOMER_VERBS, NewCustomer
 from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
+from valueverse.backoffice.portal_access import Invite, access_context
 from valueverse.backoffice.verbs import Data, Outcome, Verb
 from valueverse.backoffice.viewing import ViewAsCustomer
 
@@ -79,7 +81,25 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     """A customer with subscriptions, usage, documents, money, mails and activity: a tab each, read when opened."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling(), ViewAsCustomer())
+    verbs = (
+        RecordReceipt(),
+        *CUSTOMER_VERBS,
+        Invite(),
+        HoldBilling(),
+        ReleaseBilling(),
+        ViewAsCustomer(),
+    )
+    create = NewCustomer()
+
+    def access_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Who may open this customer's portal."""
+        row = self.find(request, pk)
+        context = {
+            **self.admin_site.each_context(request),
+            **access_context(request, row),
+            "is_fullwidth": "1",
+        }
+        return TemplateResponse(request, "backoffice/portal_access.html", context)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")
@@ -87,6 +107,7 @@ class CustomerPage(ObjectPage, CustomerAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("<int:pk>/access/", view(self.access_view), name="customers_customer_access"),
             path("<int:pk>/account.csv", view(self.account_csv), name="customers_customer_account"),
             path("<int:pk>/statement/", view(self.statement_view), name="customers_customer_statement"),
             *super().get_urls(),

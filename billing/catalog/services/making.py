@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max, Model
 
 from billing.activity import services as activity
-from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
+from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product
 from billing.core.aggregation import Aggregation
 from billing.core.errors import BillingError, InvalidInput, InvalidPrice, Kind
 from billing.core.events import EventName
@@ -20,12 +19,9 @@ from billing.core.money import exponent
 from billing.core.periods import Anchor, Interval, IntervalUnit
 from billing.core.pricing import Flat, definition_of, parse_price
 from billing.core.proration import ProrationPolicy, require_policy
-from billing.core.quantity import format_quantity
-from billing.core.tax import TaxCategory, require_rate
 from billing.platform.actors import Actor
 from billing.platform.validation import (
     require_code,
-    require_country,
     require_currency,
     require_fields,
     require_unit_code,
@@ -54,13 +50,6 @@ class PlanVersionEmpty(BillingError):
     """A plan version without a price cannot be published."""
 
     code = "plan_version_empty"
-    kind = Kind.CONFLICT
-
-
-class TaxRateOverlaps(BillingError):
-    """There is a rate of this country and category on some of these days already."""
-
-    code = "tax_rate_overlaps"
     kind = Kind.CONFLICT
 
 
@@ -114,7 +103,7 @@ def create_meter(
     _require_free_code(Meter, code)
     meter.save()
     data = {"code": code, "event_type": event_type, "aggregation": aggregation}
-    _record(EventName.METER_CREATED, "meter", meter.public_id, actor, at, data)
+    record(EventName.METER_CREATED, "meter", meter.public_id, actor, at, data)
     return meter
 
 
@@ -125,7 +114,7 @@ def create_product(*, code: str, name: str, actor: Actor, at: datetime) -> Produ
     require_fields(product)
     _require_free_code(Product, code)
     product.save()
-    _record(EventName.PRODUCT_CREATED, "product", product.public_id, actor, at, {"code": code})
+    record(EventName.PRODUCT_CREATED, "product", product.public_id, actor, at, {"code": code})
     return product
 
 
@@ -136,9 +125,7 @@ def create_plan(*, code: str, name: str, product: Product, actor: Actor, at: dat
     require_fields(plan)
     _require_free_code(Plan, code)
     plan.save()
-    _record(
-        EventName.PLAN_CREATED, "plan", plan.public_id, actor, at, {"code": code, "product": product.code}
-    )
+    record(EventName.PLAN_CREATED, "plan", plan.public_id, actor, at, {"code": code, "product": product.code})
     return plan
 
 
@@ -186,7 +173,7 @@ def create_plan_version(
         created_at=at,
     )
     data = {"plan": plan.code, "version": version.version, "currency": currency}
-    _record(EventName.PLAN_VERSION_CREATED, "plan_version", version.public_id, actor, at, data)
+    record(EventName.PLAN_VERSION_CREATED, "plan_version", version.public_id, actor, at, data)
     for index, given in enumerate(prices):
         with within(f"prices[{index}]."):
             add_price(plan_version=version, price=given, actor=actor, at=at)
@@ -201,7 +188,24 @@ def add_price(*, plan_version: PlanVersion, price: PriceInput, actor: Actor, at:
     in its canonical form. Locks the version. Emits price.created.
     Raises InvalidInput, InvalidPrice naming `definition.tiers[1].up_to`, CodeTaken, PlanVersionPublished.
     """
-    version = _open_version(plan_version)
+    version = open_version(plan_version)
+    row = Price(
+        plan_version=version, position=(version.prices.aggregate(last=Max("position"))["last"] or 0) + 1
+    )
+    if version.prices.count() >= PRICES_MAX:
+        raise InvalidInput(f"A plan version has at most {PRICES_MAX} prices.", field="code")
+    put_price(row, price)
+    row.save()
+    record(EventName.PRICE_CREATED, "price", row.public_id, actor, at, price_data(row))
+    return row
+
+
+def put_price(row: Price, price: PriceInput) -> None:
+    """Put what was given into an unsaved or changed row of an open version, and check it as a whole.
+
+    Raises InvalidInput, InvalidPrice naming `definition.tiers[1].up_to`, CodeTaken.
+    """
+    version = row.plan_version
     try:
         model = parse_price(price.model, price.definition)
     except InvalidPrice as error:
@@ -209,31 +213,23 @@ def add_price(*, plan_version: PlanVersion, price: PriceInput, actor: Actor, at:
         raise
     if isinstance(model, Flat):
         _require_fee(model, price, version.currency)
-    row = Price(
-        plan_version=version,
-        position=(version.prices.aggregate(last=Max("position"))["last"] or 0) + 1,
-        code=require_code(price.code),
-        name=price.name,
-        meter=price.meter,
-        model=price.model,
-        definition=definition_of(model),
-        timing=(Timing.IN_ARREARS if price.meter else Timing.IN_ADVANCE).value,
-        unit_code=require_unit_code(price.unit_code or (price.meter.unit_code if price.meter else "C62")),
-    )
+    row.code, row.name, row.meter = require_code(price.code), price.name, price.meter
+    row.model, row.definition = price.model, definition_of(model)
+    row.timing = (Timing.IN_ARREARS if price.meter else Timing.IN_ADVANCE).value
+    row.unit_code = require_unit_code(price.unit_code or (price.meter.unit_code if price.meter else "C62"))
     require_fields(row)
-    if row.position > PRICES_MAX:
-        raise InvalidInput(f"A plan version has at most {PRICES_MAX} prices.", field="code")
-    if version.prices.filter(code=price.code).exists():
+    if version.prices.filter(code=price.code).exclude(pk=row.pk).exists():
         raise CodeTaken("Another price of this version bears this code.", field="code")
-    row.save()
-    data = {
-        "plan_version": version.public_id,
+
+
+def price_data(row: Price) -> dict[str, Any]:
+    """A price as the audit trail keeps it."""
+    return {
+        "plan_version": row.plan_version.public_id,
         "code": row.code,
         "model": row.model,
         "definition": row.definition,
     }
-    _record(EventName.PRICE_CREATED, "price", row.public_id, actor, at, data)
-    return row
 
 
 @transaction.atomic
@@ -253,55 +249,11 @@ def publish_plan_version(*, plan_version: PlanVersion, actor: Actor, at: datetim
     version.published_at = at
     version.save(update_fields=["published_at"])
     data = {"plan": version.plan.code, "version": version.version}
-    _record(EventName.PLAN_VERSION_PUBLISHED, "plan_version", version.public_id, actor, at, data)
+    record(EventName.PLAN_VERSION_PUBLISHED, "plan_version", version.public_id, actor, at, data)
     return version
 
 
-@transaction.atomic
-def create_tax_rate(
-    *,
-    country: str,
-    percent: Decimal,
-    name: str,
-    valid_from: date,
-    valid_to: date | None = None,
-    category: str = "S",
-    actor: Actor,
-    at: datetime,
-) -> TaxRate:
-    """Make the tax rate of a country in a category between two days; valid_to is the first day it no longer holds.
-
-    percent: 19 means 19 %. Emits tax_rate.created. Raises InvalidInput, TaxRateOverlaps.
-    """
-    if category not in list(TaxCategory):
-        raise InvalidInput(f"A category is one of {', '.join(TaxCategory)}.", field="category")
-    require_rate(TaxCategory(category), percent)
-    if valid_to is not None and valid_to <= valid_from:
-        raise InvalidInput("A tax rate ends after it starts.", field="valid_to")
-    rate = TaxRate(
-        country=require_country(country),
-        category=category,
-        name=name,
-        percent=percent,
-        valid_from=valid_from,
-        valid_to=valid_to,
-    )
-    require_fields(rate)
-    others = TaxRate.objects.filter(country=country, category=category).exclude(valid_to__lte=valid_from)
-    if valid_to is not None:
-        others = others.filter(valid_from__lt=valid_to)
-    if others.exists():
-        raise TaxRateOverlaps(
-            f"There is a rate of {country} in category {category} on some of these days already.",
-            field="valid_from",
-        )
-    rate.save()
-    data = {"country": country, "category": category, "percent": format_quantity(percent)}
-    _record(EventName.TAX_RATE_CREATED, "tax_rate", rate.public_id, actor, at, data)
-    return rate
-
-
-def _open_version(plan_version: PlanVersion) -> PlanVersion:
+def open_version(plan_version: PlanVersion) -> PlanVersion:
     """The version, locked, if it may still change."""
     version = PlanVersion.objects.select_for_update(of=("self",)).get(pk=plan_version.pk)
     if version.published_at is not None:
@@ -323,7 +275,8 @@ def _require_free_code(model: type[Model], code: str) -> None:
         raise CodeTaken(f"Another {model._meta.verbose_name} bears this code.", field="code")
 
 
-def _record(
+def record(
     name: EventName, object_kind: str, object_id: str, actor: Actor, at: datetime, data: Mapping[str, Any]
 ) -> None:
+    """Record, in the transaction of the change, what happened to an object of the catalog."""
     activity.record(name=name, object_kind=object_kind, object_id=object_id, actor=actor, at=at, data=data)
