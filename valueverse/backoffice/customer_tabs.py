@@ -386,9 +386,9 @@ class CustomerTabs:
         return {"page": one_page(self.request, rows, ROWS)}
 
     def mail(self) -> dict[str, Any]:
-        mails = DocumentMail.objects.filter(
-            Q(invoice__customer=self.customer) | Q(credit_note__customer=self.customer)
-        )
+        of_invoices = DocumentMail.objects.filter(invoice__customer=self.customer).values("pk")
+        of_notes = DocumentMail.objects.filter(credit_note__customer=self.customer).values("pk")
+        mails = DocumentMail.objects.filter(pk__in=of_invoices.union(of_notes))  # "or" would read every mail
         rows = mails.select_related("invoice", "credit_note").order_by("-pk")
         page = one_page(self.request, rows, ROWS)
         return {"page": page, "mails": page.object_list}

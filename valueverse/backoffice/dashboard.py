@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 
-from billing.catalog.models import PlanVersion, TaxRate
+from billing.catalog.models import Plan, PlanVersion, TaxRate
 from billing.invoices.models import BillRun
 from billing.invoices.services import run_totals
 from billing.platform.clock import now
@@ -47,23 +47,32 @@ def chosen_entity(request: HttpRequest) -> tuple[list[LegalEntity], LegalEntity 
     return entities, chosen or (entities[0] if entities else None)
 
 
-def setting_up() -> list[Step]:
-    """The five steps to the first invoice, or nothing once there is a subscription."""
+def setting_up(request: HttpRequest) -> list[Step]:
+    """The five steps to the first invoice, or nothing once there is a subscription.
+
+    A step leads to its form for those who may fill it in, and to the list for everybody else.
+    """
     if Subscription.objects.exists():
         return []
-    changelist = "admin:{}_changelist"
+    plan = "catalog.planversion" if Plan.objects.exists() else "catalog.plan"
     steps = [
-        ("Legal entity", "Who issues invoices, in which currency and time zone.", "customers_legalentity",
+        ("Legal entity", "Who issues invoices, in which currency and time zone.", "customers.legalentity",
          LegalEntity.objects.exists()),
-        ("Tax rate", "The standard rate of your country.", "catalog_taxrate", TaxRate.objects.exists()),
-        ("Plan", "Prices, as a published plan version.", "catalog_planversion",
+        ("Tax rate", "The standard rate of your country.", "catalog.taxrate", TaxRate.objects.exists()),
+        ("Plan", "Prices, as a published plan version.", plan,
          PlanVersion.objects.filter(published_at__isnull=False).exists()),
-        ("Customer", "Who buys, and the contact who gets the invoices.", "customers_customer",
+        ("Customer", "Who buys, and the contact who gets the invoices.", "customers.customer",
          Customer.objects.exists()),
-        ("Subscription", "From then on usage counts. Try it under a test clock first.", "subscriptions_subscription",
-         False),
+        ("Subscription", "From then on usage counts. Try it under a test clock first.",
+         "subscriptions.subscription", False),
     ]  # fmt: skip
-    return [Step(title, help, reverse(changelist.format(name)), done) for title, help, name, done in steps]
+    return [Step(title, help, _form_or_list(request, model), done) for title, help, model, done in steps]
+
+
+def _form_or_list(request: HttpRequest, model: str) -> str:
+    app, name = model.split(".")
+    may_add = request.user.has_perm(f"{app}.add_{name}")
+    return reverse(f"admin:{app}_{name}_{'add' if may_add else 'changelist'}")
 
 
 class Dashboard:
@@ -152,7 +161,7 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     entities, entity = chosen_entity(request)
     if not any(request.user.has_perm(permission) for _, permission in tiles.TILES.values()):
         return {"may_nothing": True}
-    content: dict[str, Any] = {"entities": entities, "entity": entity, "steps": setting_up()}
+    content: dict[str, Any] = {"entities": entities, "entity": entity, "steps": setting_up(request)}
     if entity is not None:
         shown = Dashboard(request, entity)
         content["seller"] = shown.seller

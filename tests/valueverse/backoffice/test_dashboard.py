@@ -199,7 +199,13 @@ def test_what_waits_is_counted_and_leads_to_its_list() -> None:
 
 def test_an_empty_installation_shows_five_steps_that_tick_themselves() -> None:
     client = office()
-    assert plain(text(client, "/admin/")).count("To do") == 5
+    page = text(client, "/admin/")
+    assert plain(page).count("To do") == 5
+    for step in ("Legal entity", "Tax rate", "Plan", "Customer", "Subscription"):
+        (address,) = set(addresses(page, step))
+        assert client.get(address).status_code == 200, address
+    for address in addresses(text(office("Auditor"), "/admin/"), "Plan"):
+        assert office("Auditor").get(address).status_code == 200
     clock = factories.test_clock()
     shown = plain(text(client, "/admin/"))
     assert (shown.count("To do"), shown.count("Done")) == (4, 1)

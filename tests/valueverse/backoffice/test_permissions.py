@@ -15,6 +15,15 @@ READING = {
     "customers": ("/admin/customers/customer/", {"Finance manager", "Finance clerk", "Support", "Auditor"}),
     "payments": ("/admin/payments/payment/", {"Finance manager", "Finance clerk", "Support", "Auditor"}),
     "usage": ("/admin/usage/usagerollup/", {"Finance manager", "Finance clerk", "Support", "Auditor"}),
+    "usage explorer": ("/admin/usage/explorer/", {"Finance manager", "Finance clerk", "Support", "Auditor"}),
+    "recurring revenue": (
+        "/admin/reports/recurring-revenue/",
+        {"Finance manager", "Finance clerk", "Support", "Auditor"},
+    ),
+    "trial balance as a file": (
+        "/admin/ledger/trial-balance.csv",
+        {"Finance manager", "Finance clerk", "Auditor"},
+    ),
     "bill runs": ("/admin/invoices/billrun/", {"Finance manager", "Finance clerk", "Auditor"}),
     "approvals": ("/admin/approvals/approvalrequest/", {"Finance manager", "Finance clerk", "Auditor"}),
     "approvals badge": ("/admin/live/approvals/", {"Finance manager", "Finance clerk", "Auditor"}),
