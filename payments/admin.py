@@ -25,7 +25,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["status", "kind", "gateway", "legal_entity"]
     list_select_related = ["customer", "invoice", "method"]
-    search_fields = ["public_id", "gateway_ref", "reference", "customer__name", "invoice__number"]
+    search_fields = [
+        "public_id", "gateway_ref", "reference", "customer__name", "invoice__number", "=allocations__public_id",
+        "=refunds__public_id",
+    ]  # fmt: skip
     empty_state = (
         "No payment yet. Record one on an invoice's or a customer's page; cards are charged automatically."
     )

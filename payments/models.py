@@ -1,7 +1,9 @@
 """Money coming in and going back: methods, payments, allocations, refunds, and when to collect what."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower, Reverse
 
 from billing.approvals.models import ApprovalRequest
 from billing.core import lifecycles
@@ -40,6 +42,9 @@ class PaymentMethod(models.Model):
                 condition=Q(is_default=True, detached_at=None),
                 name="one_default_payment_method",
             ),
+        ]
+        indexes = [
+            models.Index(OpClass(Reverse("label"), name="text_pattern_ops"), name="payment_method_by_tail")
         ]
 
     def __str__(self) -> str:
@@ -136,7 +141,24 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["customer", "-id"], name="payment_by_customer"),
+            models.Index(fields=["currency", "amount_minor", "-id"], name="payment_by_amount"),
+            models.Index(
+                OpClass(Lower("reference"), name="text_pattern_ops"),
+                name="payment_by_reference",
+                condition=~Q(reference=""),
+            ),
             models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
+            models.Index(
+                fields=["legal_entity", "received_on"],
+                include=["currency", "amount_minor"],
+                condition=Q(status__in=RECEIVED_PAYMENT_STATUSES),
+                name="payment_received_by_seller",
+            ),
+            models.Index(
+                fields=["legal_entity", "initiated_at"],
+                condition=Q(status="failed"),
+                name="payment_failed_by_seller",
+            ),
         ]
 
     def __str__(self) -> str:

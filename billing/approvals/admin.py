@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from billing.approvals.models import ApprovalPolicy
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 
@@ -38,7 +37,6 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         return display.pill(row.status)
 
 
-@admin.register(ApprovalPolicy)
 class ApprovalPolicyAdmin(ReadOnlyAdmin):
     list_display = ["action", "limit_figure"]
     exclude = ["limit_minor"]

@@ -51,6 +51,13 @@ TONES: dict[str, str] = {
     "completed": "good",
     "finalized": "good",
     "active": "good",
+    "published": "good",
+    "added": "good",
+    "removed": "bad",
+    "changed": "caution",
+    "same": "neutral",
+    "revoked": "neutral",
+    "expired": "neutral",
     "settled": "good",
     "succeeded": "good",
     "sent": "good",
@@ -127,7 +134,7 @@ def quantity(value: Decimal) -> str:
     >>> quantity(Decimal("22361870.500"))
     '22,361,870.5'
     """
-    text = format_quantity(abs(value))
+    text = format_quantity(value.copy_abs())  # abs() would round to 28 digits
     whole, point, decimals = text.partition(".")
     return f"{MINUS if value < 0 else ''}{int(whole):,}{point}{decimals}"
 

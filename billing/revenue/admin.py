@@ -25,7 +25,7 @@ class RevenueScheduleAdmin(ReadOnlyAdmin):
     list_display = ["line_id", "customer_link", "start_on", "last_on", "amount_figure"]
     list_filter = ["legal_entity"]
     list_select_related = ["customer"]
-    search_fields = ["line_id", "invoice_id", "customer__name"]
+    search_fields = ["line_id", "invoice_id", "customer__name", "=slices__public_id"]
     exclude = ["amount_minor"]
     readonly_fields = ["amount_figure"]
     inlines = [RevenueSliceInline]
@@ -49,7 +49,7 @@ class UsageAccrualAdmin(ReadOnlyAdmin):
     list_display = ["month_on", "customer_link", "item", "start_at", "end_at", "amount_figure"]
     list_filter = ["legal_entity"]
     list_select_related = ["customer", "item__price"]
-    search_fields = ["customer__name"]
+    search_fields = ["=public_id", "customer__name"]
     exclude = ["amount_minor"]
     readonly_fields = ["amount_figure"]
     empty_state = "No usage has been accrued yet. Recognizing a month's revenue does it."

@@ -1,4 +1,4 @@
-"""Back office pages of this app: to be read."""
+"""Back office lists of this app; a subscription's page and verbs are in `valueverse.backoffice`."""
 
 from typing import Any
 
@@ -6,15 +6,10 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from billing.platform import display
-from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
-from billing.subscriptions.models import BilledPeriod, Subscription, SubscriptionItem
+from billing.platform.admin import ReadOnlyAdmin
+from billing.subscriptions.models import BilledPeriod
 
 
-class SubscriptionItemInline(ReadOnlyInline):
-    model = SubscriptionItem
-
-
-@admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
     list_display = [
         "public_id",
@@ -26,10 +21,9 @@ class SubscriptionAdmin(ReadOnlyAdmin):
         "cancel_at",
     ]
     list_filter = ["status", "plan_version__plan"]
-    empty_state = "Nobody has subscribed yet. Start a subscription through the API."
+    empty_state = "Nobody has subscribed yet. New subscription starts one."
     list_select_related = ["customer", "plan_version__plan"]
     search_fields = ["public_id", "external_id", "customer__name"]
-    inlines = [SubscriptionItemInline]
 
     @admin.display(description="Customer", ordering="customer__name")
     def customer_link(self, row: Any) -> SafeString:

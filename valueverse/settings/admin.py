@@ -58,6 +58,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Usage",
         "collapsible": True,
         "items": [
+            _page("Explorer", "usage_explorer", "insights", "usage.view_usagerollup"),
             _list("Usage by quarter hour", "usage.usagerollup", "bar_chart"),
             _list("Events", "usage.usageevent", "bolt"),
             _list("Imports", "usage.usageimport", "upload_file"),
@@ -129,9 +130,11 @@ UNFOLD: dict[str, Any] = {
     ],
     "STYLES": [
         lambda request: static("backoffice/finance.css"),
+        lambda request: static("backoffice/figures.css"),
         lambda request: static("backoffice/legible.css"),
         lambda request: static("live/live.css"),
         lambda request: static("backoffice/access.css"),
+        lambda request: static("backoffice/setup.css"),
     ],
     "SCRIPTS": [lambda request: static("live/live.js")],
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
