@@ -19,10 +19,11 @@ from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
 
 from billing.invoices.document_links import document_token
-from billing.invoices.models import CreditNote, Invoice
+from billing.invoices.models import BillRunCustomer, CreditNote, Invoice
 from billing.platform.clock import now
 from customers import services as customers
 from customers.models import Customer, User
+from customers.services.people import staff_link_token
 from payments.models import Payment
 from tests.factories import ACTOR
 
@@ -31,6 +32,7 @@ STANDARD = ("add", "change", "delete", "history", "changelist")
 """What Django's admin has for every model; most of it is refused here, since rows change through services."""
 
 NO_PAGES = {
+    "live-approvals": "a part of a page",
     "home": "leads on to the portal or the back office",
     "admin:logout": "POST only",
     "admin:password_change_done": "shown once, after the change",
@@ -40,6 +42,11 @@ NO_PAGES = {
     "admin:view_on_site": "Django's redirect; no model here has a public page",
     "admin:app_list": "Django's index of one app; the navigation does not lead there",
     "admin:*_history": "Django's own log, which stays empty: what happened stands on the object's page; no link",
+    "admin:invoices_billrun_row": "POST only: what is done to one customer of a run",
+    "admin:sign_in_code": "stands between the password and the first page",
+    "admin:sign_in_set_up": "stands between the password and the first page",
+    "admin:view_as_end": "POST only",
+    "admin:password_change": "leads on to the person's own page",
     "admin:*_delete": "nothing is deleted in the back office",
     "admin:axes_*": "tables of a library; the navigation does not lead there",
     "admin:token_blacklist_*": "tables of a library; the navigation does not lead there",
@@ -158,16 +165,15 @@ def _is_standard(pattern: Pattern) -> bool:
 def _samples(pattern: Pattern, user: User | None) -> Iterator[dict[str, Any]]:
     if not pattern.parameters:
         yield {}
-    elif pattern.parameters in (("object_id",), ("pk",)):
-        model = _model_of(pattern.name)
-        if model is not None:
-            for pk in model._default_manager.order_by("-pk").values_list("pk", flat=True)[:ROWS_TRIED]:
-                yield {pattern.parameters[0]: pk}
+    elif pattern.parameters in (("object_id",), ("pk",)) and (model := _model_of(pattern.name)) is not None:
+        for pk in model._default_manager.order_by("-pk").values_list("pk", flat=True)[:ROWS_TRIED]:
+            yield {pattern.parameters[0]: pk}
     elif len(pattern.parameters) == 1:
         (parameter,) = pattern.parameters
         make = SAMPLES.get((pattern.name, parameter)) or SAMPLES.get(("", parameter))
-        if make:
-            yield from ({parameter: value} for value in make(user))
+        yield from ({parameter: value} for value in (make(user) if make else ["1"]))
+    elif make_all := SAMPLES_OF_SEVERAL.get(pattern.name):
+        yield from make_all()
 
 
 def _model_of(name: str) -> Any:
@@ -216,6 +222,17 @@ def _ids_of(model: Any) -> Callable[[User | None], Iterator[str]]:
     return ids
 
 
+def _rows_of_runs() -> Iterator[dict[str, Any]]:
+    for row in BillRunCustomer.objects.order_by("-pk")[:ROWS_TRIED]:
+        yield {"pk": row.run_id, "row_pk": row.pk}
+
+
+def _staff_links() -> Iterator[dict[str, Any]]:
+    """The link that a new colleague gets."""
+    for user in User.objects.filter(is_staff=True, is_superuser=False).order_by("-pk")[:1]:
+        yield {"user_id": user.public_id, "token": staff_link_token(user)}
+
+
 SAMPLES: dict[tuple[str, str], Callable[[User | None], Iterator[Any]]] = {
     ("", "invoice_id"): _ids_of(Invoice),
     ("", "credit_note_id"): _ids_of(CreditNote),
@@ -228,3 +245,10 @@ SAMPLES: dict[tuple[str, str], Callable[[User | None], Iterator[Any]]] = {
     ("admin:account_statement", "role"): lambda user: iter(["1100"]),
 }
 """What stands in an address: by pattern and parameter, or by parameter alone."""
+
+
+SAMPLES_OF_SEVERAL: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+    "admin:invoices_billrun_pair": _rows_of_runs,
+    "admin:staff_welcome": _staff_links,
+}
+"""The same for addresses with more than one variable part."""

@@ -194,6 +194,7 @@ def _another(external_id: str, name: str, method: str, terms_days: int) -> Custo
 
 def people() -> dict[str, User | None]:
     """Who looks at the pages: a stranger, somebody at each of two customers, and somebody who may see all of it."""
+    employ("new@valueverse.example", "Finance clerk", "Nora New")
     return {
         "stranger": None,
         "accountant": welcome(customer_of_the_demo(), "accountant@brightchat.example", "Ada Accountant"),

@@ -1,14 +1,14 @@
 """The product as its users reach it: a web server in a process of its own, on a database with the demo's story."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +17,9 @@ from django.db import connections
 
 from tests.databases import TestDatabases
 from valueverse.demo.sender import end_with_parent
+from valueverse.embedded.process import LOOPBACK
+from valueverse.outbox import drain_outbox
+from valueverse.supervisor import free_ports
 
 ROOT = Path(settings.BASE_DIR)
 VAR = Path(settings.VAR_DIR) / "browser"
@@ -37,6 +40,7 @@ def environment(database: str, **changes: str) -> dict[str, str]:
             "DATABASE_OWNER_URL": _url("owner", database),
             "REDIS_URL": settings.REDIS_URL,
             "LOG_LEVEL": "WARNING",
+            "STAFF_SECOND_FACTOR": "optional",  # asked of those who have one
             "PYTHONUNBUFFERED": "1",
         }
         | changes
@@ -65,42 +69,87 @@ def story_clone(databases: TestDatabases) -> str:
 
 @contextmanager
 def served(database: str) -> Iterator[str]:
-    """The product's web server on that database while the block lasts; yields the origin, like http://127.0.0.1:1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    origin = f"http://127.0.0.1:{port}"
-    log_path = VAR / f"web-{os.getpid()}.log"
+    """The product on that database while the block lasts: web, live, and the front that makes one address of them.
+
+    Yields the origin, like http://127.0.0.1:1. What a worker would do, tests do at the moment they choose:
+    `follow_up()`, which also tells open pages through the live process.
+    """
+    port, web, live = free_ports(3)
+    origin = f"http://{LOOPBACK}:{port}"
+    given = environment(database, SITE_URL=origin, PORT=str(port))
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    commands = {
+        "web": [*manage, "serve", "--port", str(web)],
+        "live": [*manage, "serve_live", "--port", str(live)],
+        "front": [
+            *(sys.executable, "-m", "valueverse.front"),
+            *("--port", str(port), "--web", str(web), "--live", str(live)),
+        ],
+    }
+    with ExitStack() as running:
+        logs = []
+        for name, command in commands.items():
+            logs.append(VAR / f"{name}-{os.getpid()}.log")
+            running.enter_context(_process(command, given, logs[-1]))
+        _wait_until(f"{origin}/health/live", logs)
+        _wait_until(f"http://{LOOPBACK}:{live}/health/live", logs)
+        yield origin
+
+
+@contextmanager
+def _process(command: list[str], given: dict[str, str], log_path: Path) -> Iterator[None]:
     with log_path.open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(port)],
-            env=environment(database, SITE_URL=origin),
+        child = subprocess.Popen(
+            command,
+            env=given,
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             preexec_fn=end_with_parent,  # noqa: PLW1509 - runs no Python of ours but one system call
         )
     try:
-        _wait_until_live(server, origin, log_path)
-        yield origin
+        yield
     finally:
-        server.terminate()
+        child.terminate()
         try:
-            server.wait(timeout=20)
+            child.wait(timeout=20)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            child.kill()
+            child.wait()
 
 
-def _wait_until_live(server: "subprocess.Popen[bytes]", origin: str, log_path: Path) -> None:
+def _wait_until(address: str, logs: list[Path]) -> None:
+    """Wait for an answer, whatever it says: the process listens."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
+    while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{origin}/health/live", timeout=2):
+            with urllib.request.urlopen(address, timeout=5):
                 return
-        except (OSError, urllib.error.HTTPError):
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                return
             time.sleep(0.1)
-    raise AssertionError(f"the web server did not start:\n{log_path.read_text()[-2000:]}")
+        except OSError:
+            time.sleep(0.1)
+    said = "\n".join(log.read_text()[-2000:] for log in logs)
+    raise AssertionError(f"{address} does not answer:\n{said}")
+
+
+def follow_up() -> None:
+    """What a worker does: everything that follows from events so far, to its end.
+
+    In a thread of its own, since what is told to open pages needs an event loop and the browser's runs in this one.
+    """
+
+    def work() -> None:
+        try:
+            drain_outbox()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(work).result(timeout=DEMO_SECONDS)
 
 
 def _url(alias: str, database: str) -> str:

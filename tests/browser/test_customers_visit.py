@@ -6,15 +6,16 @@ import re
 import urllib.request
 
 import pytest
+from playwright.sync_api import expect
 
 from billing.invoices.models import Invoice
 from customers.models import Customer, User
 from tests.browser import scene
 from tests.browser.conftest import Enter
+from tests.browser.site import follow_up
 from tests.browser.visitor import Visitor
 from tests.factories import PASSWORD
 from valueverse.demo.steps import make_api_key
-from valueverse.outbox import drain_outbox
 
 pytestmark = pytest.mark.timeout(600)
 EMAIL = "ada@brightchat.example"
@@ -63,12 +64,15 @@ def test_ada_comes_by_the_mailed_link_and_sees_use_grow_and_the_invoice_paid(
     assert "Brightchat GmbH" in ada.text()
     assert home_amount(ada) == "0.00 EUR"
 
+    # The amount grows while she looks, without her doing anything
+    expect(ada.page.locator("[data-live-state]").first).to_have_attribute("data-live-state", "live")
     secret = make_api_key()
-    send_event(origin, secret, brightchat, "visit-1", 4_000_000)
-    drain_outbox()
-    ada.page.reload()
+    for number, shown in enumerate(("10.00", "20.00", "29.00"), start=1):
+        # 4,000,000 more each time: the first 10,000,000 at 0.0000025, the rest at 0.000002
+        send_event(origin, secret, brightchat, f"visit-{number}", 4_000_000)
+        follow_up()
+        expect(ada.page.locator(".big").first).to_contain_text(shown, timeout=20_000)
     ada.look()
-    assert home_amount(ada) == "10.00 EUR"  # 4,000,000 x 0.0000025
 
     ada.press("Invoices")
     ada.press(re.compile("VV-2023-000003"))
@@ -100,7 +104,7 @@ def test_the_same_by_keyboard_alone(brightchat: Customer, enter: Enter) -> None:
     assert "229.69 EUR" in ada.text()
     ada.enter_on("Home")
     ada.enter_on("Account")
-    ada.enter_on("Sign out")
+    ada.enter_on("Sign out", exact=True)
     assert "/portal/" in ada.page.url
     ada.open("/portal/invoices/")
     assert "/portal/sign-in/" in ada.page.url

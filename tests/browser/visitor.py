@@ -109,19 +109,20 @@ class Visitor:
         """Type into a field that has this label."""
         self.page.get_by_label(label).first.fill(value)
 
-    def tab_to(self, name: str) -> None:
+    def tab_to(self, name: str, *, exact: bool = False) -> None:
         """Press Tab until something of that name has the focus, and shows it."""
         for _ in range(TABS_MAX):
             self.page.keyboard.press("Tab")
-            if name.lower() in self.page.evaluate(_FOCUSED_NAME).lower():
+            found = self.page.evaluate(_FOCUSED_NAME).strip()
+            if found == name or (not exact and name.lower() in found.lower()):
                 outline = self.page.evaluate(_FOCUS_SEEN)
                 assert outline, f"the focus on {name} cannot be seen"
                 return
         raise AssertionError(f"{TABS_MAX} times Tab, and nothing is called {name} on {self.page.url}")
 
-    def enter_on(self, name: str) -> None:
+    def enter_on(self, name: str, *, exact: bool = False) -> None:
         """Go there by keyboard and press Enter, and look at where that leads."""
-        self.tab_to(name)
+        self.tab_to(name, exact=exact)
         with self.page.expect_navigation(wait_until="load"):
             self.page.keyboard.press("Enter")
         self.look()
