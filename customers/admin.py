@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from billing.core.errors import BillingError
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline, staff_actor
 from billing.platform.clock import now
+from billing.platform.lists.filters import CurrencyFilter, instant_range, text_is
 from customers import services
 from customers.models import (
     ApiKey,
@@ -35,14 +36,18 @@ class NumberSeriesInline(ReadOnlyInline):
 
 @admin.register(LegalEntity)
 class LegalEntityAdmin(ReadOnlyAdmin):
-    list_display = ["name", "country", "accounting_currency", "time_zone", "is_test"]
+    list_display = ["name", "country", "accounting_currency", "time_zone", "number_format", "is_test"]
     list_filter = ["is_test"]
+    list_help = "The firms that issue documents, each with its own numbers and books."
+    empty_state = "No legal entity yet. Create one through the API: it is who issues the invoices."
     inlines = [TaxRegistrationInline, NumberSeriesInline]
 
 
 @admin.register(NumberCounter)
 class NumberCounterAdmin(ReadOnlyAdmin):
     list_display = ["series", "year", "last_number", "last_issued_on"]
+    list_help = "The last number taken, per series and year. Numbers have no gaps."
+    empty_state = "No number has been taken yet. The first finalized document takes one."
     list_select_related = ["series__legal_entity"]
 
 
@@ -50,11 +55,25 @@ class CustomerAdmin(ReadOnlyAdmin):
     """The list of customers; their page is in `valueverse.backoffice`."""
 
     list_display = [
-        "name", "external_id", "public_id", "country", "currency", "collection_method", "legal_entity", "test_clock"
-    ]  # fmt: skip
-    list_filter = ["legal_entity", "currency", "collection_method"]
+        "name",
+        "external_id",
+        "country",
+        "currency",
+        "collection_method",
+        "legal_entity",
+        "test_clock",
+    ]
+    list_filter = [
+        "legal_entity",
+        CurrencyFilter,
+        "collection_method",
+        text_is("country", "Country", "Like DE."),
+        instant_range("created_at", "Created"),
+    ]
     list_select_related = ["legal_entity", "test_clock"]
-    search_fields = ["name", "legal_name", "public_id", "external_id"]
+    search_fields = ["name", "legal_name", "=public_id", "=external_id"]
+    search_help_text = "Name or id"
+    sortable_by = ("name", "external_id")
     empty_state = "No customer yet. Create one through the API, or see the demo: make demo."
 
 
@@ -87,6 +106,7 @@ class TestClockAdmin(ReadOnlyAdmin):
 
     list_display = ["name", "public_id", "legal_entity", "now_at", "status"]
     list_select_related = ["legal_entity"]
+    empty_state = "No test clock yet. Add one to play a year of billing in a minute."
     form = TestClockForm
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -148,6 +168,7 @@ class UserAdmin(ReadOnlyAdmin):
     list_display = ["email", "name", "is_staff", "is_superuser", "is_active", "last_login"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["email", "name"]
+    search_help_text = "Name or mail address"
     exclude = ["password"]
 
 
@@ -155,4 +176,7 @@ class UserAdmin(ReadOnlyAdmin):
 class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ["name", "prefix", "customer", "created_at", "expires_at", "revoked_at", "last_used_at"]
     list_select_related = ["customer"]
+    search_fields = ["name", "=prefix", "customer__name"]
+    search_help_text = "Name, first characters or customer"
+    empty_state = "No API key yet. manage.py create_api_key makes one and shows its secret once."
     exclude = ["secret_hash"]

@@ -137,6 +137,20 @@ class Payment(models.Model):
         indexes = [
             models.Index(fields=["customer", "-id"], name="payment_by_customer"),
             models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
+            models.Index(fields=["received_on", "id"], name="payment_by_receipt"),
+            models.Index(fields=["amount_minor", "id"], name="payment_by_amount"),
+            models.Index(fields=["status", "id"], name="payment_by_status"),
+            models.Index(
+                fields=["reference"], name="payment_by_reference", opclasses=["varchar_pattern_ops"]
+            ),
+            models.Index(
+                fields=["id"],
+                name="payment_unapplied",
+                condition=Q(
+                    status__in=RECEIVED_PAYMENT_STATUSES,
+                    amount_minor__gt=F("allocated_minor") + F("unapplied_refunded_minor"),
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

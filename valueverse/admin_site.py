@@ -10,16 +10,17 @@ from unfold.sites import UnfoldAdminSite
 from billing.platform.clock import now
 from valueverse.backoffice.books import LedgerViews
 from valueverse.backoffice.dashboard import dashboard
+from valueverse.backoffice.lists import ListViews
 
 
-class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
+class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
     """Every list and page of the back office is registered here."""
 
     index_title = "Dashboard"
 
     def extra_urls(self) -> list[URLPattern]:
         """Pages that belong to no single row. Unfold puts them before the admins' own addresses."""
-        return LedgerViews(self).urls()
+        return [*LedgerViews(self).urls(), *self.list_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard."""

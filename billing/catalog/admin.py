@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+from billing.platform.lists.filters import CurrencyFilter, text_is
 
 
 def price_lines(definition: dict[str, Any]) -> list[str]:
@@ -55,6 +56,7 @@ class MeterAdmin(ReadOnlyAdmin):
 class ProductAdmin(ReadOnlyAdmin):
     list_display = ["code", "name"]
     search_fields = ["code", "name"]
+    empty_state = "No product yet. A product groups plans; create one through the API."
 
 
 @admin.register(Plan)
@@ -79,18 +81,20 @@ class PlanVersionAdmin(ReadOnlyAdmin):
         "anchor",
         "published_at",
     ]
-    list_filter = ["plan", "currency"]
+    list_filter = ["plan", CurrencyFilter]
     list_select_related = ["plan"]
     search_fields = ["plan__code", "plan__name"]
+    search_help_text = "Plan"
+    empty_state = "No version yet. A version holds the prices of a plan and is fixed once it is published."
     inlines = [PriceInline]
 
 
 @admin.register(TaxRate)
 class TaxRateAdmin(ReadOnlyAdmin):
     list_display = ["country", "category", "name", "percent_figure", "valid_from", "valid_to"]
-    list_filter = ["country"]
+    list_filter = [text_is("country", "Country", "Like DE.")]
     empty_state = "No tax rate yet. Without the seller's own rate, invoices at home cannot be drafted."
 
     @admin.display(description="Percent", ordering="percent")
-    def percent_figure(self, row: Any) -> str:
-        return display.percent(row.percent)
+    def percent_figure(self, row: Any) -> SafeString:
+        return display.quantity_cell(row.percent)

@@ -75,6 +75,7 @@ class Customer(models.Model):
             models.CheckConstraint(condition=~Q(payer=F("id")), name="a_customer_is_not_its_own_payer"),
             models.CheckConstraint(condition=~Q(external_id=""), name="external_id_is_absent_or_not_empty"),
         ]
+        indexes = [models.Index(fields=["name", "id"], name="customer_by_name")]
 
     def __str__(self) -> str:
         return self.name

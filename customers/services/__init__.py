@@ -34,6 +34,7 @@ from customers.services.portal import (
     request_sign_in_link,
 )
 from customers.services.portal_mails import mail_invitation, mail_sign_in_link
+from customers.services.saved_views import SharedViewNameTaken, delete_view, note_list_export, save_view
 from customers.services.test_clocks import (
     TestClockBusy,
     TestClockMovesForward,
@@ -63,6 +64,7 @@ __all__ = [
     "PayerNotAllowed",
     "PortalLinkInvalid",
     "SellerNotAllowed",
+    "SharedViewNameTaken",
     "StaffHasNoPortal",
     "TaxIdInput",
     "TaxRegistrationInput",
@@ -83,15 +85,18 @@ __all__ = [
     "create_superuser",
     "create_test_clock",
     "create_user",
+    "delete_view",
     "grant_portal_access",
     "invite_contact",
     "mail_invitation",
     "mail_sign_in_link",
+    "note_list_export",
     "portal_actor",
     "remove_contact",
     "request_sign_in_link",
     "revoke_api_key",
     "save_contact",
+    "save_view",
     "take_number",
     "update_customer",
     "update_legal_entity",

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 
 from billing.core.postings import ROLE_NAMES, Role
 from billing.ledger.selectors import account_statement, trial_balance
+from billing.platform import display
 from customers.models import LegalEntity
 from customers.selectors import now_for_seller
 
@@ -36,6 +37,7 @@ def chosen_books(request: HttpRequest) -> tuple[BalanceForm, LegalEntity | None,
     form = BalanceForm(given)
     if first is None or not form.is_valid():
         return form, None, None
+    display.use_number_format(form.cleaned_data["entity"].number_format)
     return form, form.cleaned_data["entity"], form.cleaned_data["as_of"]
 
 

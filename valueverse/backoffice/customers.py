@@ -17,11 +17,11 @@ from billing.invoices.models import CreditNote, DocumentMail, Invoice
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.subscriptions.models import Subscription
-from customers.admin import CustomerAdmin
 from customers.models import Customer
 from customers.selectors import now_for
 from payments import services as payments
 from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, Refund
+from valueverse.backoffice.customer_list import CustomerList
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
@@ -186,7 +186,7 @@ def statement(customer: Customer) -> list[StatementRow]:
 
 
 @admin.register(Customer)
-class CustomerPage(ObjectPage, CustomerAdmin):
+class CustomerPage(ObjectPage, CustomerList):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 from valueverse.backoffice.verbs import Verb, VerbPage
 
@@ -37,6 +38,7 @@ class ObjectPage(ReadOnlyAdmin):
             raise Http404
         if not self.has_view_permission(request, row):
             raise PermissionDenied
+        display.use_number_format(self.number_format_of(row))
         return row
 
     def verb_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:

@@ -88,6 +88,18 @@ class Invoice(IssuedDocument):
         indexes = [
             models.Index(fields=["customer", "-id"], name="invoice_by_customer"),
             models.Index(fields=["status", "due_on"], name="invoice_by_status_and_due_date"),
+            models.Index(fields=["issued_on", "id"], name="invoice_by_issue_date"),
+            models.Index(fields=["due_on", "id"], name="invoice_by_due_date"),
+            models.Index(fields=["total_minor", "id"], name="invoice_by_total"),
+            models.Index(fields=["number"], name="invoice_by_number", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["due_on", "customer"],
+                name="invoice_open_by_due_date",
+                condition=Q(
+                    status="finalized",
+                    total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor"),
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
