@@ -26,7 +26,7 @@ $(STAMP): requirements.txt tests/requirements.txt
 demo: setup ## The demo story: real usage to paid invoices and closed books
 	$(MANAGE) demo
 
-run: setup ## Serve the product: web, worker, beat in one terminal
+run: setup ## Serve the product: web, live, worker, beat in one terminal
 	$(MANAGE) run
 
 stop: ## End whatever runs: the product and the embedded servers, also those of the tests

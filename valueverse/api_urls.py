@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.subscriptions.api.urls")),
     path("", include("billing.invoices.api.urls")),
     path("", include("payments.api.urls")),
+    path("", include("valueverse.live.api")),
     path("schema", api_docs.schema, name="api-schema"),
     path("docs", api_docs.docs, name="api-docs"),
 ]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from celery import current_app
 
 from billing.activity import services as activity
+from billing.activity.models import Activity
+from valueverse.live.frames import frames_of, is_told, publish
 from valueverse.reactions import REACTIONS
 
 ROUNDS_MAX = 1000
@@ -20,9 +22,11 @@ def drain_outbox() -> int:
     done = 0
     for _ in range(ROUNDS_MAX):
         queued: list[tuple[str, str]] = []
-        relayed = activity.relay(reactions=REACTIONS, queue=_adding_to(queued))
+        happened: list[Activity] = []
+        relayed = activity.relay(reactions=REACTIONS, queue=_adding_to(queued), announce=happened.extend)
         for task_name, object_id in queued:
             current_app.tasks[task_name](object_id)
+        publish(frames_of([row for row in happened if is_told(row.name)]))
         done += len(queued)
         if relayed == 0:
             while activity.chain():

@@ -1,13 +1,19 @@
-"""Web, worker and beat as children of one process: they start together, end together and share a terminal."""
+"""The product's processes as children of one: they start together, end together and share a terminal.
 
+web, live, worker and beat do the work; front puts web and live behind one address.
+"""
+
+import http.client
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
@@ -35,10 +41,17 @@ class Program:
 
 
 def programs(port: int) -> list[Program]:
-    """What makes up the product. One worker process serves all queues; more machines means more of each."""
+    """What makes up the product, reached at the port; web and live listen where there is room.
+
+    One worker process serves all queues; more machines means more of each.
+    """
     celery = [sys.executable, "-m", "celery", "-A", "valueverse", "--quiet"]
+    manage = [sys.executable, "manage.py"]
+    web, live = free_ports(2) if port else (0, 0)
+    front = ["--port", str(port), "--web", str(web), "--live", str(live)]
     return [
-        Program("web", [sys.executable, "manage.py", "serve", "--port", str(port)], "serve"),
+        Program("web", [*manage, "serve", "--port", str(web)], "serve"),
+        Program("live", [*manage, "serve_live", "--port", str(live)], "serve_live"),
         Program(
             "worker",
             [
@@ -56,7 +69,17 @@ def programs(port: int) -> list[Program]:
             "celery",
         ),
         Program("beat", [*celery, "beat", "-l", "INFO"], "celery"),
+        Program("front", [sys.executable, "-m", "valueverse.front", *front], "valueverse.front"),
     ]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody uses, all different."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((process.LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def run(var: Path, *, port: int) -> str | None:
@@ -80,7 +103,7 @@ def run(var: Path, *, port: int) -> str | None:
             write_value(var / f"run.{program.name}.pid", str(children[program.name].pid))
         announced = False
         while not asked_to_end.wait(0.5):
-            if not announced and process.answers(port):
+            if not announced and is_ready(port):
                 announced = True
                 print(f"\nReady: http://127.0.0.1:{port}/admin/  (Ctrl-C stops everything)\n", flush=True)
             for name, child in children.items():
@@ -91,6 +114,25 @@ def run(var: Path, *, port: int) -> str | None:
         _end(children)
         for file in (pid_file, *(var / f"run.{name}.pid" for name in children)):
             file.unlink(missing_ok=True)
+
+
+def is_ready(port: int) -> bool:
+    """Whether web and live answer through the front."""
+    return _status(port, "/health/live") == HTTPStatus.OK and (
+        _status(port, "/ws/live") == HTTPStatus.UPGRADE_REQUIRED
+    )
+
+
+def _status(port: int, path: str) -> int:
+    """The status of an answer; 0 without one."""
+    client = http.client.HTTPConnection(process.LOOPBACK, port, timeout=1)
+    try:
+        client.request("GET", path)
+        return client.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        client.close()
 
 
 def running_pid(var: Path) -> int | None:

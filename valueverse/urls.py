@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from valueverse import errors, health, metrics
+from valueverse.backoffice.live import approvals_part
 from valueverse.portal.views.signing_in import start
 
 handler400 = errors.bad_request
@@ -13,6 +14,7 @@ handler500 = errors.server_error
 
 urlpatterns = [
     path("", start, name="home"),
+    path("admin/live/approvals/", admin.site.admin_view(approvals_part), name="live-approvals"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("valueverse.api_urls")),
     path("portal/", include("valueverse.portal.urls")),

@@ -51,11 +51,16 @@ def record(
 
 
 def relay(
-    *, reactions: Mapping[str, Sequence[str]], queue: Callable[[str, str], None], limit: int = RELAY_BATCH
+    *,
+    reactions: Mapping[str, Sequence[str]],
+    queue: Callable[[str, str], None],
+    announce: Callable[[Sequence[Activity]], None] | None = None,
+    limit: int = RELAY_BATCH,
 ) -> int:
     """Queue what follows from recorded events; returns how many rows were dispatched.
 
     reactions: event name -> task names. queue: called as queue(task name, object id) for each of them.
+    announce: called once with all rows, for what concerns every event rather than its object (pages that watch).
     A row is marked in the transaction that queued its tasks: a crash in between queues them again, so every task
     is safe to run twice (I29). Rows another relay holds are skipped.
     """
@@ -68,6 +73,8 @@ def relay(
         for row in rows:
             for task_name in reactions.get(row.name, ()):
                 queue(task_name, row.object_id)
+        if announce is not None and rows:
+            announce(rows)
         Activity.objects.filter(pk__in=[row.pk for row in rows]).update(dispatched_at=now())
     return len(rows)
 

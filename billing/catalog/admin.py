@@ -79,6 +79,7 @@ class PlanVersionAdmin(ReadOnlyAdmin):
         "interval_unit",
         "interval_count",
         "anchor",
+        "proration",
         "published_at",
     ]
     list_filter = ["plan", CurrencyFilter]

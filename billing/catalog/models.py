@@ -6,6 +6,7 @@ from django.db.models import Q
 from billing.core.aggregation import Aggregation
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
+from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCategory
 from billing.platform.fields import CountryField, CurrencyField, PercentField, PublicIdField, is_one_of
 
@@ -90,6 +91,12 @@ class PlanVersion(models.Model):
         choices=_choices(Anchor),
         help_text="Calendar: periods start on the first of the month, week or year. Anniversary: on the day of start.",
     )
+    proration = models.CharField(
+        max_length=20,
+        choices=_choices(ProrationPolicy),
+        default=ProrationPolicy.DAY,
+        help_text="How a fee is cut when its service is shorter than the interval.",
+    )
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, help_text="From then on nothing of this version changes.")
 
@@ -103,6 +110,14 @@ class PlanVersion(models.Model):
                 condition=is_one_of("interval_unit", list(IntervalUnit)), name="interval_unit_is_known"
             ),
             models.CheckConstraint(condition=is_one_of("anchor", list(Anchor)), name="anchor_is_known"),
+            models.CheckConstraint(
+                condition=is_one_of("proration", list(ProrationPolicy)), name="proration_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(proration=ProrationPolicy.THIRTY_DAY_MONTH)
+                | Q(interval_unit__in=[IntervalUnit.MONTH, IntervalUnit.YEAR]),
+                name="months_of_30_days_suit_months_and_years",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -118,9 +133,7 @@ class Price(models.Model):
     code = models.CharField(max_length=60, help_text="Code of the invoice line.")
     name = models.CharField(max_length=120, help_text="Text of the invoice line.")
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, null=True, blank=True, related_name="prices")
-    model = models.CharField(
-        max_length=20, help_text="Price model: flat, per_unit, graduated, volume, package."
-    )
+    model = models.CharField(max_length=20, help_text="Code of the price model, as in price_models.md.")
     definition = models.JSONField(help_text="Amounts and tiers of the model, as decimal strings.")
     timing = models.CharField(max_length=12, choices=_choices(Timing))
     unit_code = models.CharField(

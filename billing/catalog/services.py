@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Model
 
@@ -18,6 +19,7 @@ from billing.core.invoice import Timing
 from billing.core.money import exponent
 from billing.core.periods import Anchor, Interval, IntervalUnit
 from billing.core.pricing import Flat, definition_of, parse_price
+from billing.core.proration import ProrationPolicy, require_policy
 from billing.core.quantity import format_quantity
 from billing.core.tax import TaxCategory, require_rate
 from billing.platform.actors import Actor
@@ -148,13 +150,15 @@ def create_plan_version(
     interval_unit: str,
     interval_count: int = 1,
     anchor: str,
+    proration: str = "",
     prices: Sequence[PriceInput] = (),
     actor: Actor,
     at: datetime,
 ) -> PlanVersion:
     """Make the next version of a plan, open for changes until it is published.
 
-    interval_unit: day, week, month, year; anchor: calendar or anniversary. Locks the plan.
+    interval_unit: day, week, month, year; anchor: calendar or anniversary; proration: how the fee of a short period
+    is cut (ProrationPolicy), the installation's policy unless told. Locks the plan.
     Emits plan_version.created and price.created for each price. Raises InvalidInput, InvalidPrice naming
     `prices[2].definition.tiers[0].up_to`, CodeTaken.
     """
@@ -165,6 +169,10 @@ def create_plan_version(
     if anchor not in list(Anchor):
         raise InvalidInput(f"An anchor is one of {', '.join(Anchor)}.", field="anchor")
     interval = Interval(IntervalUnit(interval_unit), interval_count)
+    policy = proration or settings.DEFAULT_PRORATION
+    if policy not in list(ProrationPolicy):
+        raise InvalidInput(f"A proration is one of {', '.join(ProrationPolicy)}.", field="proration")
+    require_policy(ProrationPolicy(policy), interval)
     Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
     last = plan.versions.aggregate(last=Max("version"))["last"] or 0
     version = PlanVersion.objects.create(
@@ -174,6 +182,7 @@ def create_plan_version(
         interval_unit=interval.unit.value,
         interval_count=interval.count,
         anchor=anchor,
+        proration=policy,
         created_at=at,
     )
     data = {"plan": plan.code, "version": version.version, "currency": currency}

@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from typing import Any
 
 from billing.core.errors import BillingError, InvalidInput, Kind, require_invariant
 from billing.core.money import Rounding, round_shares, to_minor
 from billing.core.periods import Period
-from billing.core.pricing import Flat, PriceModel, Rated, Step, definition_of, model_code, rate
-from billing.core.proration import prorate
+from billing.core.pricing import Flat, PriceModel, Rated, Step, StepKind, definition_of, model_code, rate
+from billing.core.pricing.rated import adjustment
+from billing.core.proration import Share, prorate
 from billing.core.quantity import EXACT, format_quantity
 from billing.core.tax import TaxableLine, TaxSubtotal, TaxTreatment, summarize
 
@@ -52,9 +52,8 @@ class Charge:
     """One line to be: what is charged, for which quantity and service period, at which price.
 
     quantity_before (late_usage only): the quantity already billed for the period; the line is the rounded
-    price of both less the rounded price of that. fraction (recurring only): the prorated share of the period,
-    0 to 1;
-    fraction_of: its days in full, so that the working says 16 of 30 rather than 8 of 15.
+    price of both less the rounded price of that. share (recurring only): the part of the period that is
+    charged, None for all of it.
     cutoff: usage received until then is in. unit_code: UN/ECE Recommendation 20.
     Raises InvalidInput if these do not fit together.
     """
@@ -71,24 +70,15 @@ class Charge:
     timing: Timing
     item_id: str
     quantity_before: Decimal | None = None
-    fraction: Fraction | None = None
-    fraction_of: int | None = None
+    share: Share | None = None
     meter_code: str | None = None
     cutoff: datetime | None = None
 
     def __post_init__(self) -> None:
         if (self.quantity_before is not None) != (self.kind is ChargeKind.LATE_USAGE):
             raise InvalidInput("late usage, and only it, names the quantity before", field="quantity_before")
-        if self.fraction is None:
-            if self.fraction_of is not None:
-                raise InvalidInput("there is no fraction", field="fraction_of")
-            return
-        if self.kind is not ChargeKind.RECURRING or not 0 <= self.fraction <= 1:
-            raise InvalidInput("a recurring fee is prorated by a fraction from 0 to 1", field="fraction")
-        if self.fraction_of is not None and (
-            self.fraction_of < 1 or self.fraction_of % self.fraction.denominator
-        ):
-            raise InvalidInput("the fraction is not a number of these days", field="fraction_of")
+        if self.share is not None and self.kind is not ChargeKind.RECURRING:
+            raise InvalidInput("only a recurring fee is prorated", field="share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +157,9 @@ def prorate_lines(working: Working) -> Working:
 
 
 def _prorated(draft: LineDraft) -> LineDraft:
-    fraction = draft.charge.fraction
-    if fraction is None:
+    if draft.charge.share is None:
         return draft
+    fraction = draft.charge.share.fraction
     steps = tuple(replace(step, amount=prorate(step.amount, fraction)) for step in draft.steps)
     return replace(draft, steps=steps, exact=prorate(draft.exact, fraction))
 
@@ -194,7 +184,8 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
     amount_minor = whole_minor - before_minor
     steps = [_step_json(step, share) for step, share in zip(draft.steps, shares, strict=True)]
     if draft.before is not None:
-        billed = Step("already billed", draft.before.quantity, None, None, -draft.before.amount)
+        billed = adjustment(StepKind.ALREADY_BILLED, "already billed", -draft.before.amount)
+        billed = replace(billed, quantity=draft.before.quantity)
         steps.append(_step_json(billed, -before_minor))
     trace: dict[str, Any] = {
         "rules_version": RULES_VERSION,
@@ -206,7 +197,7 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
         "quantity_before": _text(charge.quantity_before),
         "billed_quantity": format_quantity(draft.rated.billed_quantity),
         "steps": steps,
-        "fraction": _fraction_json(charge),
+        "fraction": _share_json(charge.share),
         "exact_amount": format_quantity(draft.exact),
         "rounding": Rounding.HALF_UP.value,
         "amount_minor": amount_minor,
@@ -219,12 +210,14 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
 
 def _step_json(step: Step, amount_minor: int) -> dict[str, str | int | None]:
     return {
+        "kind": step.kind.value,
         "label": step.label,
         "quantity": format_quantity(step.quantity),
         "unit_amount": _text(step.unit_amount),
         "flat_amount": _text(step.flat_amount),
         "from_quantity": _text(step.from_quantity),
         "up_to": _text(step.up_to),
+        "block_size": _text(step.block_size),
         "amount": format_quantity(step.amount),
         "amount_minor": amount_minor,
     }
@@ -234,22 +227,23 @@ def _text(value: Decimal | None) -> str | None:
     return None if value is None else format_quantity(value)
 
 
-def _fraction_json(charge: Charge) -> dict[str, int] | None:
-    if charge.fraction is None:
-        return None
-    of = charge.fraction_of or charge.fraction.denominator
-    return {"days": int(charge.fraction * of), "of": of}
+def _share_json(share: Share | None) -> dict[str, int] | None:
+    """`days` of `of`, or `seconds` of `of`, as the policy counts."""
+    return None if share is None else {f"{share.unit}s": share.count, "of": share.of}
 
 
 def _one_price(charge: Charge, steps: tuple[Step, ...]) -> Decimal | None:
-    """The unit price if quantity x unit price is the line: no tiers, flat amounts, packages, proration."""
-    if charge.fraction is not None or charge.quantity_before is not None or len(steps) != 1:
+    """The unit price if quantity x unit price is the line: no tiers, flat amounts, packages, shares of an
+    amount, proration.
+    """
+    if charge.share is not None or charge.quantity_before is not None or len(steps) != 1:
         return None
     if isinstance(charge.model, Flat):
         return charge.model.amount if charge.quantity == 1 else None
-    if steps[0].quantity != charge.quantity or steps[0].flat_amount:
+    (only,) = steps
+    if only.quantity != charge.quantity or only.flat_amount or only.block_size is not None:
         return None
-    return steps[0].unit_amount
+    return None if only.kind is StepKind.PERCENTAGE else only.unit_amount
 
 
 def tax(working: Working) -> Working:

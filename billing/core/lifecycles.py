@@ -57,10 +57,12 @@ BILL_RUN_MOVES: Moves = {
     BillRunStatus.PREVIEWED: frozenset({BillRunStatus.GENERATING, BillRunStatus.CANCELED}),
     BillRunStatus.GENERATING: frozenset({BillRunStatus.IN_REVIEW, BillRunStatus.CANCELED}),
     BillRunStatus.IN_REVIEW: frozenset({BillRunStatus.APPROVED, BillRunStatus.CANCELED}),
-    BillRunStatus.APPROVED: frozenset({BillRunStatus.FINALIZING, BillRunStatus.CANCELED}),
+    BillRunStatus.APPROVED: frozenset(
+        {BillRunStatus.FINALIZING, BillRunStatus.IN_REVIEW, BillRunStatus.CANCELED}
+    ),
     BillRunStatus.FINALIZING: frozenset({BillRunStatus.COMPLETED}),
 }
-"""Once the first invoice has its number (finalizing), a run can only be finished."""
+"""Once the first invoice has its number (finalizing), a run can only be finished; until then approval is withdrawn."""
 
 
 class SubscriptionStatus(StrEnum):

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from billing.core.errors import InvalidPeriod
 
 _TICK = timedelta(microseconds=1)
+_LEAP_CYCLE = 9
+"""So many steps back, a rhythm of months has met each length that its months have; eight years may lack a leap day."""
 
 
 class IntervalUnit(StrEnum):
@@ -182,6 +184,37 @@ def calendar_anchor(start_on: date, interval: Interval) -> date:
             return start_on.replace(day=1)
         case IntervalUnit.YEAR:
             return start_on.replace(month=1, day=1)
+
+
+def billing_day_anchor(start_on: date, interval: Interval, day: int) -> date:
+    """The anchor of billing on a day of the month, for intervals of months and years: it carries that very day.
+
+    Its periods bill on the day, or on the last of a month that lacks it. The first bound is in the month of the start
+    or one interval later. Raises InvalidPeriod for another interval or a day outside 1 to 31.
+
+    >>> month = Interval(IntervalUnit.MONTH)
+    >>> anchor_on = billing_day_anchor(date(2012, 2, 16), month, 30)
+    >>> n = period_index(anchor_on, month, datetime(2012, 2, 16, tzinfo=UTC), ZoneInfo("UTC")) + 1
+    >>> [boundary(anchor_on, month, n + i, ZoneInfo("UTC")).date().isoformat() for i in range(2)]
+    ['2012-02-29', '2012-03-30']
+    """
+    if interval.unit not in (IntervalUnit.MONTH, IntervalUnit.YEAR):
+        raise InvalidPeriod("a billing day is a day of intervals of months or years", field="anchor_day")
+    if isinstance(day, bool) or not 1 <= day <= 31:
+        raise InvalidPeriod("a billing day is 1 to 31", field="anchor_day")
+    months = interval.count * (12 if interval.unit is IntervalUnit.YEAR else 1)
+    first = start_on.year * 12 + start_on.month - 1
+    found = start_on.replace(day=1)
+    for steps in range(_LEAP_CYCLE):
+        year, month0 = divmod(first - steps * months, 12)
+        if year < 1:
+            break
+        last = monthrange(year, month0 + 1)[1]
+        if min(day, last) > found.day or steps == 0:
+            found = date(year, month0 + 1, min(day, last))
+        if found.day == day:
+            break
+    return found
 
 
 def period_index(anchor_on: date, interval: Interval, at: datetime, zone: ZoneInfo) -> int:

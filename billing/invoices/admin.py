@@ -3,7 +3,18 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, Case, DateField, ExpressionWrapper, F, Q, Value, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    DateField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    Value,
+    When,
+)  # fmt: skip
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -15,6 +26,7 @@ from billing.invoices.models import (
     DocumentMail,
     StoredDocument,
 )
+from billing.invoices.selectors import holds_in_force
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
 from billing.platform.clock import now
@@ -152,6 +164,29 @@ class SentFilter(ListFilter):
         return dict(self.options)[self.given["sent"]]
 
 
+class HoldFilter(ListFilter):
+    """Drafts that wait because somebody stopped the billing of their customer."""
+
+    title = "On hold"
+    parameters = ("on_hold",)
+    options = (("yes", "Drafts on hold"),)
+
+    def understand(self) -> None:
+        if self.given.get("on_hold", "yes") != "yes":
+            self.problems["on_hold"] = f"“{self.given['on_hold'][:60]}” is not one of: yes."
+
+    def condition(self) -> Q:
+        held = holds_in_force(at=now()).filter(customer=OuterRef("customer"))
+        return Q(Exists(held), status=InvoiceStatus.DRAFT)
+
+    def controls(self) -> list[Control]:
+        value, problem = self.given.get("on_hold", ""), self.problems.get("on_hold", "")
+        return [Control("on_hold", self.title, value, self.options, problem)]
+
+    def in_words(self) -> str:
+        return "Drafts on hold"
+
+
 class InvoiceAdmin(DocumentAdmin):
     """The list of invoices."""
 
@@ -170,6 +205,7 @@ class InvoiceAdmin(DocumentAdmin):
     list_filter = [
         states(InvoiceStatus),
         SettlementFilter,
+        HoldFilter,
         DaysLateFilter,
         date_range("issued_on", "Issued"),
         date_range("due_on", "Due"),
@@ -300,12 +336,14 @@ class CreditNoteAdmin(DocumentAdmin):
 
 
 class BillRunAdmin(ReadOnlyAdmin):
-    """The list of bill runs."""
+    """The list of bill runs. Its figures are noted with the run, so that a page of it counts nothing."""
 
     list_display = [
-        "as_of", "public_id", "status_pill", "customer", "needs_review", "actor_label", "created_at", "completed_at"
+        "as_of", "status_pill", "scope", "customers_figure", "invoices_figure", "total_figure", "left_out",
+        "sending", "started_by", "completed_at",
     ]  # fmt: skip
     list_filter = [states(BillRunStatus), "needs_review"]
+    list_amounts: ClassVar = {"total_figure": None}
     list_select_related = ["customer"]
     search_fields = ["=public_id", "customer__name"]
     empty_state = (
@@ -315,6 +353,49 @@ class BillRunAdmin(ReadOnlyAdmin):
     @admin.display(description="State", ordering="status")
     def status_pill(self, row: Any) -> SafeString:
         return display.pill(row.status)
+
+    @admin.display(description="Started by", ordering="actor_label")
+    def started_by(self, row: Any) -> str:
+        return str(row.actor_label)
+
+    @admin.display(description="Scope", ordering="customer__name")
+    def scope(self, row: Any) -> Any:
+        return display.link(row.customer) if row.customer else "All customers"
+
+    @admin.display(description="Customers", ordering="customer_count")
+    def customers_figure(self, row: Any) -> SafeString:
+        return display.count_cell(row.customer_count)
+
+    @admin.display(description="Invoices")
+    def invoices_figure(self, row: Any) -> SafeString:
+        return display.count_cell(row.figures.get("invoices"))
+
+    @admin.display(description="Total")
+    def total_figure(self, row: Any) -> SafeString:
+        totals = row.figures.get("totals") or {}
+        if not totals:
+            return display.amount_cell(None, "")
+        return display.amounts_cell([display.Amount(minor, code) for code, minor in sorted(totals.items())])
+
+    total_figure.is_multi = True  # type: ignore[attr-defined]  # a run may bill in several currencies
+
+    @admin.display(description="Left out")
+    def left_out(self, row: Any) -> Any:
+        customers = row.figures.get("customers") or {}
+        words = (("parked", "failed"), ("held", "held"), ("excluded", "excluded"))
+        return ", ".join(f"{customers[code]:,} {word}" for code, word in words if customers.get(code)) or None
+
+    @admin.display(description="Sent")
+    def sending(self, row: Any) -> Any:
+        if row.status != BillRunStatus.COMPLETED:
+            return display.NONE
+        if not row.needs_review:
+            return "At once"
+        if row.send_asked_at is None:
+            return display.pill("draft", word="Not yet", tone="caution")
+        return (
+            display.pill("sent", word="Sent") if row.send_done_at else display.pill("queued", word="Sending")
+        )
 
 
 @admin.register(StoredDocument)

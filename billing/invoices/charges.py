@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from billing.catalog import selectors as catalog
 from billing.core.billing_moments import BillingMoment, ServicePeriod
 from billing.core.invoice import Charge, ChargeKind, Timing
-from billing.core.periods import Period, local_days
-from billing.core.proration import day_fraction
+from billing.core.periods import Period
+from billing.core.proration import ProrationPolicy, Share, share_of
 from billing.core.tax import TaxTreatment, determine
 from billing.revenue.inputs import meter_of, metered_items, quantity_of, usage_quantities
 from billing.subscriptions.models import BilledPeriod, BilledReason, Subscription, SubscriptionItem
@@ -68,23 +67,16 @@ def due_charges(*, subscription: Subscription, moment: BillingMoment, cutoff: da
 def _fee_charges(
     subscription: Subscription, items: Sequence[SubscriptionItem], due: ServicePeriod
 ) -> list[DueCharge]:
-    """Fees in advance; those of a stub are prorated by days of the customer's calendar."""
-    zone = ZoneInfo(subscription.time_zone)
+    """Fees in advance; those of a stub are prorated in the customer's calendar as the plan version says."""
     billed = billed_periods(item_ids=[item.pk for item in items], reason=BilledReason.RECURRING)
-    fraction: Fraction | None = None
-    if due.service != due.whole:
-        share = day_fraction(due.service, due.whole, zone)
-        fraction = (
-            share if share != 1 else None
-        )  # a start in the course of the first day counts that day in full
-    days = local_days(due.whole, zone) if fraction is not None else None
+    policy = ProrationPolicy(subscription.plan_version.proration)
+    # A start in the course of the first day counts that day in full, so a stub may have no share of its own.
+    share = share_of(policy, due.service, due.whole, ZoneInfo(subscription.time_zone))
     charges = []
     for item in items:
         if any(_overlaps(period, due.service) for period in billed[item.pk]):
             continue
-        charge = _charge(
-            item, ChargeKind.RECURRING, item.quantity, due.service, fraction=fraction, fraction_of=days
-        )
+        charge = _charge(item, ChargeKind.RECURRING, item.quantity, due.service, share=share)
         charges.append(DueCharge(charge, item, BilledReason.RECURRING, None, None))
     return charges
 
@@ -207,8 +199,7 @@ def _charge(
     *,
     cutoff: datetime | None = None,
     quantity_before: Decimal | None = None,
-    fraction: Fraction | None = None,
-    fraction_of: int | None = None,
+    share: Share | None = None,
 ) -> Charge:
     price = item.price
     return Charge(
@@ -222,8 +213,7 @@ def _charge(
         quantity_before=quantity_before,
         unit_code=price.unit_code,
         period=period,
-        fraction=fraction,
-        fraction_of=fraction_of,
+        share=share,
         timing=Timing(price.timing),
         meter_code=price.meter.code if price.meter else None,
         item_id=item.public_id,

@@ -172,6 +172,7 @@ def _line(line: DocumentLine, line_id: str, meter_code: str) -> Line:
         meter=meter_code,
         prorated_days=proration[0] if proration else None,
         prorated_of_days=proration[1] if proration else None,
+        prorated_unit=proration[2] if proration else "day",
         steps=steps_of(line.working),
     )
 

@@ -40,11 +40,13 @@ def send_due_mails() -> int:
 
 @shared_task(name="invoices.run_billing", ignore_result=True)
 def run_billing() -> None:
-    """Finish interrupted runs, then bill what is due. One at a time by advisory lock; periods are billed once."""
+    """Finish what was interrupted, then bill what is due. One at a time by advisory lock; periods are billed once."""
     actor = task_actor("invoices.run_billing")
     try:
         with run_lock(services.BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time():
             services.bill_due(as_of=now(), actor=actor, at=now())
+        for run_id in services.sendings_under_way():
+            services.send_bill_run(run_id=run_id, actor=actor, at=now())
     except RunInProgress:
         return
 
@@ -76,3 +78,9 @@ def perform_bill_run(run_id: str) -> None:
     actor = task_actor("invoices.perform_bill_run")
     with run_lock(services.BILLING_LOCK):
         services.continue_bill_run(run_id=run_id, actor=actor, at=now())
+
+
+@shared_task(name="invoices.send_bill_run", ignore_result=True)
+def send_bill_run(run_id: str) -> int:
+    """Queue the mails of a run whose sending was asked for; an invoice that was mailed is left alone."""
+    return services.send_bill_run(run_id=run_id, actor=task_actor("invoices.send_bill_run"), at=now())

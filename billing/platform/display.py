@@ -143,6 +143,9 @@ TONES: dict[str, str] = {
     "returned": "bad",
     "overdue": "bad",
     "parked": "held",
+    "held": "held",
+    "excluded": "neutral",
+    "to_review": "neutral",
 }
 WORDS: dict[str, str] = {
     "partially_settled": "Partly settled",
@@ -153,6 +156,7 @@ WORDS: dict[str, str] = {
     "partially_refunded": "Partly refunded",
     "succeeded": "Received",
     "requested": "Waiting",
+    "to_review": "To review",
 }
 
 
@@ -188,9 +192,10 @@ def amounts_cell(amounts: list[Amount]) -> Cell:
     return Cell.of(shown, amounts[0] if len(amounts) == 1 else tuple(amounts))
 
 
-def count_cell(value: int) -> Cell:
-    """A whole number for a column."""
-    return Cell.of(format_html('<span class="fin-amount">{}</span>', quantity(Decimal(value))), value)
+def count_cell(count: int | None) -> Cell:
+    """A count for a column: right-aligned, thousands separated; an en dash where it is not known."""
+    shown = NONE if count is None else quantity(Decimal(count))
+    return Cell.of(format_html('<span class="fin-amount">{}</span>', shown), count)
 
 
 def quantity_cell(value: Decimal) -> Cell:

@@ -19,6 +19,7 @@ class Scope(StrEnum):
     PAYMENTS_READ = "payments:read"
     PAYMENTS_WRITE = "payments:write"
     CLOCKS_WRITE = "clocks:write"
+    LIVE_READ = "live:read"
 
 
 ALL_SCOPES: tuple[Scope, ...] = tuple(Scope)

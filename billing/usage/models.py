@@ -61,6 +61,26 @@ class UsageRollup(models.Model):
         return f"{self.meter_id} {self.bucket_at:%Y-%m-%d %H:%M}: {self.quantity_sum}"
 
 
+class UsageNotice(models.Model):
+    """A customer whose usage has changed since its pages were last told: the outbox of live figures.
+
+    One row however many events came in, written in the transaction that stores them and removed by whoever tells
+    the pages. So bursts become one message, nothing is told that was rolled back, and nothing stored goes untold.
+    """
+
+    customer = models.OneToOneField(
+        Customer,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="+",
+        help_text="Whose usage changed.",
+    )
+    noticed_at = models.DateTimeField(help_text="When it last changed, by the machine's clock.")
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.noticed_at:%Y-%m-%d %H:%M:%S}"
+
+
 class UsageImport(models.Model):
     """A file of usage taken in by `import_usage`: how far it got, and what it met. Resumable by its content hash."""
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("approvals", "0002_permissions_per_verb"),
         ("customers", "0002_portal_membership"),
-        ("invoices", "0003_indexes_of_the_list"),
+        ("invoices", "0004_indexes_of_the_list"),
         ("payments", "0002_permissions_per_verb"),
     ]
 

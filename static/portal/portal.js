@@ -13,13 +13,9 @@
     if (event.persisted) { window.location.reload(); } // back: show what is true now, never an old amount
   });
   // The chart is drawn from the table's figures below it; they stay the reading for everybody.
-  var box = document.querySelector("[data-chart]");
-  if (!box || !window.uPlot) { return; }
-  var days = JSON.parse(document.getElementById("chart-days").textContent);
-  var xs = days.map(function (row, index) { return index; });
-  var values = days.map(function (row) { return Number(row.quantity); });
   var short = new Intl.NumberFormat(document.documentElement.lang, { notation: "compact", maximumFractionDigits: 1 });
-  function options(width) {
+  var chart = null;
+  function options(days, xs, width) {
     return {
       width: width, height: 220, padding: [12, 8, 0, 0],
       cursor: { show: false }, legend: { show: false },
@@ -34,6 +30,21 @@
       series: [{}, { fill: "#1f4e79", stroke: "#1f4e79", width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.7, 40] }) }]
     };
   }
-  var chart = new uPlot(options(box.clientWidth), [xs, values], box);
-  window.addEventListener("resize", function () { chart.setSize({ width: box.clientWidth, height: 220 }); });
+  function draw() {
+    var box = document.querySelector("[data-chart]"), source = document.getElementById("chart-days");
+    if (!box || !source || !window.uPlot) { return; }
+    var days = JSON.parse(source.textContent);
+    var xs = days.map(function (row, index) { return index; });
+    var values = days.map(function (row) { return Number(row.quantity); });
+    if (chart) { chart.destroy(); }
+    var width = box.clientWidth || box.parentNode.clientWidth; // an empty box takes no room yet
+    chart = new uPlot(options(days, xs, width), [xs, values], box);
+    if (box.clientWidth !== width) { chart.setSize({ width: box.clientWidth, height: 220 }); }
+  }
+  draw();
+  window.addEventListener("resize", function () {
+    var box = document.querySelector("[data-chart]");
+    if (chart && box) { chart.setSize({ width: box.clientWidth, height: 220 }); }
+  });
+  document.addEventListener("live:refreshed", draw); // the figures below were read again
 })();

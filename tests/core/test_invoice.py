@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,12 +23,13 @@ from billing.core.invoice import (
     calculate,
 )
 from billing.core.money import Rounding, to_minor
-from billing.core.periods import Interval, IntervalUnit, Period, boundary, local_days
+from billing.core.periods import Interval, IntervalUnit, Period, boundary
 from billing.core.pricing import Flat, Graduated, PerUnit, PriceModel, Tier, Volume, parse_price, rate
-from billing.core.proration import day_fraction
+from billing.core.proration import ProrationPolicy, ProrationUnit, Share, share_of
 from billing.core.tax import TaxCategory, TaxParty, TaxTreatment, determine
 
 MODEST = settings(max_examples=100, deadline=None)
+HALF = Share(15, 30, ProrationUnit.DAY)
 NOVEMBER = Period(datetime(2023, 11, 1, tzinfo=UTC), datetime(2023, 12, 1, tzinfo=UTC))
 DECEMBER = Period(datetime(2023, 12, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
 DOMESTIC = determine(TaxParty("DE", "DE123456789"), TaxParty("DE"), {"DE": Decimal(19)})
@@ -152,22 +152,26 @@ def test_line_carries_its_whole_working() -> None:
         "billed_quantity": "22361870",
         "steps": [
             {
+                "kind": "graduated",
                 "label": "up to 10,000,000",
                 "quantity": "10000000",
                 "unit_amount": "0.0000025",
                 "flat_amount": None,
                 "from_quantity": "0",
                 "up_to": "10000000",
+                "block_size": None,
                 "amount": "25",
                 "amount_minor": 2500,
             },
             {
+                "kind": "graduated",
                 "label": "above 10,000,000",
                 "quantity": "12361870",
                 "unit_amount": "0.000002",
                 "flat_amount": None,
                 "from_quantity": "10000000",
                 "up_to": None,
+                "block_size": None,
                 "amount": "24.72374",
                 "amount_minor": 2472,
             },
@@ -202,7 +206,7 @@ def test_line_keeps_the_facts_of_its_charge() -> None:
         (charge("requests", REQUESTS, 19366), None),
         (charge("requests", REQUESTS, 0), None),
         (charge("with_flat", Volume((Tier(None, Decimal(1), Decimal(5)),)), 3), None),
-        (fee(fraction=Fraction(1, 2)), None),
+        (fee(share=HALF), None),
         (
             charge("seats", PerUnit(Decimal(1)), 3, kind=ChargeKind.LATE_USAGE, quantity_before=Decimal(2)),
             None,
@@ -254,13 +258,13 @@ def test_currency_decides_the_decimals(
 def test_fee_from_15_november_is_prorated_by_days_and_says_so() -> None:
     utc = ZoneInfo("UTC")
     stub = Period(datetime(2023, 11, 15, tzinfo=UTC), NOVEMBER.end)
-    share = day_fraction(stub, NOVEMBER, utc)
-    (line,) = invoice(fee(period=stub, fraction=share, fraction_of=local_days(NOVEMBER, utc))).lines
+    share = share_of(ProrationPolicy.DAY, stub, NOVEMBER, utc)
+    (line,) = invoice(fee(period=stub, share=share)).lines
     assert line.amount_minor == 5280
     assert line.working["fraction"] == {"days": 16, "of": 30}
     assert line.working["exact_amount"] == "52.8"
-    (reduced,) = invoice(fee(period=stub, fraction=share)).lines
-    assert reduced.working["fraction"] == {"days": 8, "of": 15}
+    (exact,) = invoice(fee(period=stub, share=share_of(ProrationPolicy.SECOND, stub, NOVEMBER, utc))).lines
+    assert exact.working["fraction"] == {"seconds": 16 * 86400, "of": 30 * 86400}
 
 
 def test_late_usage_costs_what_it_would_have_cost_in_time() -> None:
@@ -296,12 +300,8 @@ def test_usage_taken_back_late_is_a_negative_line() -> None:
     [
         {"kind": ChargeKind.LATE_USAGE},
         {"quantity_before": Decimal(1)},
-        {"fraction": Fraction(1, 2)},
-        {"kind": ChargeKind.RECURRING, "fraction": Fraction(3, 2)},
-        {"kind": ChargeKind.RECURRING, "fraction": Fraction(-1, 2)},
-        {"kind": ChargeKind.RECURRING, "fraction": Fraction(1, 2), "fraction_of": 31},
-        {"kind": ChargeKind.RECURRING, "fraction": Fraction(1, 2), "fraction_of": 0},
-        {"kind": ChargeKind.RECURRING, "fraction_of": 30},
+        {"share": HALF},
+        {"kind": ChargeKind.LATE_USAGE, "quantity_before": Decimal(1), "share": HALF},
     ],
 )
 def test_charge_that_does_not_fit_together_is_refused(changes: dict[str, Any]) -> None:
@@ -380,7 +380,7 @@ def test_prorated_parts_of_a_period_differ_from_the_whole_by_a_rounding_at_most(
     parts = [Period(DECEMBER.start, at), Period(at, DECEMBER.end)]
     lines = invoice(
         *(
-            replace(whole, period=part, fraction=day_fraction(part, DECEMBER, utc), fraction_of=31)
+            replace(whole, period=part, share=share_of(ProrationPolicy.DAY, part, DECEMBER, utc))
             for part in parts
         )
     ).lines

@@ -51,6 +51,7 @@ ALLOWED: list[tuple[Moves, type[StrEnum], set[tuple[str, str]]]] = [
             ("in_review", "approved"),
             ("in_review", "canceled"),
             ("approved", "finalizing"),
+            ("approved", "in_review"),
             ("approved", "canceled"),
             ("finalizing", "completed"),
         },

@@ -94,6 +94,9 @@ def of_billing(people: People) -> Table:
     own = READ_BY_ALL_KEYS | {"key of globex": 404}
     event = {caller: 422 if status == 400 else status for caller, status in WRITE_ALSO_BOUND.items()}
     done = WRITE | {"superuser": 200, "key for all": 200}
+    absent = WRITE | {"superuser": 404, "key for all": 404}
+    too_early = WRITE | {"superuser": 409, "key for all": 409}
+    in_run = f"bill-runs/{run.public_id}/customers/{people.acme.public_id}"
     return {
         ("POST", "usage/events"): event | {"key for usage only": 422},
         ("POST", "usage/events/batch"): WRITE_ALSO_BOUND | {"key for usage only": 400},
@@ -116,10 +119,22 @@ def of_billing(people: People) -> Table:
         ("GET", f"credit-notes/{note.public_id}/pdf"): own,
         ("GET", "bill-runs"): READ_BY_FREE_KEYS,
         ("GET", f"bill-runs/{run.public_id}"): READ_BY_FREE_KEYS,
+        ("GET", f"bill-runs/{run.public_id}/customers"): READ_BY_FREE_KEYS,
+        ("POST", f"{in_run}/exclude"): WRITE,
+        ("POST", f"{in_run}/include"): absent,
+        ("POST", f"{in_run}/retry"): absent,
+        ("POST", f"bill-runs/{run.public_id}/retry"): too_early,
+        ("POST", f"bill-runs/{run.public_id}/send"): too_early,
+        ("GET", "billing-holds"): READ_BY_FREE_KEYS,
+        ("POST", "billing-holds"): WRITE,
+        ("POST", "billing-holds/hld_unknown/release"): absent,
         ("GET", "payments"): READ_BY_ALL_KEYS,
         ("POST", "payments"): WRITE,
         ("GET", f"payments/{payment.public_id}"): own,
         ("POST", f"payments/{payment.public_id}/refunds"): WRITE,
+        ("POST", "live-tokens"): {
+            caller: 400 if status == 200 else status for caller, status in READ_BY_ALL_KEYS.items()
+        },
         ("GET", "payment-methods"): READ_BY_ALL_KEYS,
         ("POST", "payment-methods"): WRITE_ALSO_BOUND,
     }

@@ -340,5 +340,10 @@ def test_every_step_of_a_run_is_on_record() -> None:
     story, *_ = two_customers()
     story.bill()
     names = Activity.objects.filter(object_kind="bill_run").order_by("pk").values_list("name", flat=True)
-    assert list(names) == ["bill_run.created", "bill_run.approved", "bill_run.completed"]
+    assert list(names) == [
+        "bill_run.created",
+        "bill_run.drafted",
+        "bill_run.approved",
+        "bill_run.completed",
+    ]
     assert is_sound()

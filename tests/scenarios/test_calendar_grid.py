@@ -152,3 +152,23 @@ def test_a_start_in_the_course_of_the_day_counts_that_day_in_full_and_prorates_n
     assert amounts(invoice)[0] == "99.00"
     assert invoice.lines.get().working["fraction"] is None
     assert is_sound()
+
+
+@pytest.mark.parametrize(
+    ("policy", "amount", "fraction"),
+    [
+        ("day", "52.80", {"days": 16, "of": 30}),
+        ("second", "50.67", {"seconds": 16 * 86400 - 55800, "of": 30 * 86400}),
+        ("thirty_day_month", "52.80", {"days": 16, "of": 30}),
+        ("none", "99.00", None),
+    ],
+)
+def test_first_fee_is_cut_as_the_plan_version_says(
+    policy: str, amount: str, fraction: dict[str, int] | None
+) -> None:
+    story = Story(utc(2023, 11, 15, 15, 30))
+    story.subscribe(story.customer(), story.version(factories.fee(), proration=policy))
+    invoice = story.bill_one()
+    assert amounts(invoice)[0] == amount
+    assert invoice.lines.get().working["fraction"] == fraction
+    assert is_sound()

@@ -57,7 +57,7 @@ def test_one_command_serves_the_product_and_stop_ends_all_of_it_even_after_kill_
     port = process.free_port(None)
     run = start(var, port)
     started = children(run.pid)
-    assert len(started) == 3
+    assert len(started) == 5
     assert process.wait_until(lambda: status(port, "/health/ready") == 200, seconds=START_SECONDS)
     assert status(port, "/health/startup") == 200
     assert status(port, "/admin/login/") == 200

@@ -1,254 +1,72 @@
-"""Bill runs as documents: look ahead, start, review draft beside the last invoice, approve, cancel, watch."""
+"""Bill runs as documents: the page of a run, its parts that load alone, and what is done to one customer of it."""
 
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
-from django.db import transaction
-from django.db.models import Q, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from billing.activity.selectors import activity_of
 from billing.core.errors import BillingError
-from billing.core.invoice import Timing
-from billing.core.lifecycles import BillRunStatus, InvoiceStatus
-from billing.core.postings import Role
+from billing.core.lifecycles import BillRunStatus
 from billing.invoices import services
 from billing.invoices.admin import BillRunAdmin
-from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus, Invoice, InvoiceLine
-from billing.ledger.selectors import EffectRow
+from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus
+from billing.invoices.selectors import next_due
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.platform.admin import staff_actor
 from billing.platform.clock import now
-from billing.platform.locks import RunInProgress, run_lock, waiting_lock
-from customers.models import Customer
+from billing.platform.locks import waiting_lock
+from customers.selectors import now_for
+from valueverse.backoffice.bill_run_review import (
+    FLAG_WORDS,
+    GONE,
+    SHORT_FLAGS,
+    ExcludeForm,
+    HoldForm,
+    Review,
+    plan_choices,
+    read_pair,
+    read_review,
+    safe_address,
+    why_gone,
+)
+from valueverse.backoffice.bill_run_start import start_page
+from valueverse.backoffice.bill_run_verbs import (
+    Approve,
+    ApproveAsSecond,
+    CancelRun,
+    FinalizeRun,
+    RetryFailed,
+    RunVerb,
+    SendRun,
+    WithdrawApproval,
+    looked_at,
+)
 from valueverse.backoffice.pages import ObjectPage
-from valueverse.backoffice.verbs import Data, Outcome, Verb, VerbPage
+from valueverse.backoffice.verbs import VerbPage
 
-FLAG_PERCENT = 30
-"""A draft that differs from the customer's last invoice by more than this is flagged."""
+UNDER_WAY = (BillRunStatus.GENERATING, BillRunStatus.FINALIZING)
 
-PREVIEW_ROWS = 50
-UNDER_WAY = (BillRunStatus.GENERATING, BillRunStatus.APPROVED, BillRunStatus.FINALIZING)
+ROW_VERBS: dict[str, tuple[str, type[forms.Form]]] = {
+    "look": ("invoices.review_bill_run", forms.Form),
+    "unlook": ("invoices.review_bill_run", forms.Form),
+    "hold": ("invoices.hold_billing", HoldForm),
+    "release": ("invoices.hold_billing", forms.Form),
+    "exclude": ("invoices.exclude_from_bill_run", ExcludeForm),
+    "include": ("invoices.exclude_from_bill_run", forms.Form),
+    "retry": ("invoices.retry_bill_run", forms.Form),
+}
+"""What may be done to one customer of a run: the permission, and what is asked."""
 
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """An invoice of a run beside the customer's last one, amounts in minor units; flags say why to look."""
-
-    invoice: Invoice
-    last: Invoice | None
-    change_minor: int | None
-    percent: int | None
-    flags: list[str]
-
-
-def compare(invoices: list[Invoice]) -> list[Compared]:
-    """Each invoice with the one before it of the same subscription and currency, in a fixed number of queries."""
-    subscriptions = {invoice.subscription_id for invoice in invoices if invoice.subscription_id}
-    earlier: dict[int | None, Invoice] = {}
-    found = (
-        Invoice.objects.filter(subscription_id__in=subscriptions, status=InvoiceStatus.FINALIZED)
-        .exclude(pk__in=[invoice.pk for invoice in invoices])
-        .exclude(credit_notes__is_cancellation=True)
-        .order_by("subscription_id", "-pk")
-        .distinct("subscription_id")
-        .prefetch_related("lines")
-    )
-    for last in found:
-        earlier[last.subscription_id] = last
-    return [_compare(invoice, earlier.get(invoice.subscription_id)) for invoice in invoices]
-
-
-def _compare(invoice: Invoice, last: Invoice | None) -> Compared:
-    lines = list(invoice.lines.all())
-    flags = []
-    if any(line.meter_code for line in lines) and not any(
-        line.meter_code and line.quantity for line in lines
-    ):
-        flags.append("no usage")
-    if last is None or last.currency != invoice.currency:
-        return Compared(invoice, None, None, None, ["first invoice", *flags])
-    change = invoice.total_minor - last.total_minor
-    percent = round(change * 100 / last.total_minor) if last.total_minor else None
-    if percent is None or abs(change) * 100 > FLAG_PERCENT * last.total_minor:
-        flags.append(f"more than {FLAG_PERCENT} % off")
-    before = {line.code: line for line in last.lines.all()}
-    for line in lines:
-        was = before.get(line.code)
-        if was and was.working.get("price_version") != line.working.get("price_version"):
-            flags.append(f"price of {line.code} changed")
-        if was and was.tax_percent != line.tax_percent:
-            flags.append("tax changed")
-            break
-    return Compared(invoice, last, change, percent, flags)
-
-
-class Approve(Verb):
-    """The drafts may be finalized; that begins at once, in the background."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "approve",
-            "Approve and finalize",
-            "invoices.approve_bill_run",
-            "Every draft gets its number, is booked and mailed; usage not accrued yet is accrued. Only credit notes "
-            "correct finalized invoices.",
-            rehearses=False,
-        )
-
-    def at(self, row: Any) -> datetime:
-        return now()
-
-    def subject(self, row: Any) -> str:
-        return f"bill run as of {row.as_of:%Y-%m-%d}"
-
-    def state(self, row: Any) -> tuple[Any, ...]:
-        totals = services.run_totals(run=row)
-        return (row.status, totals.invoices, tuple(sorted(totals.totals_minor.items())))
-
-    def is_offered(self, row: Any) -> bool:
-        return bool(row.status == BillRunStatus.IN_REVIEW)
-
-    def facts(self, row: Any) -> list[tuple[str, Any]]:
-        totals = services.run_totals(run=row)
-        largest = row.invoices.select_related("customer").order_by("-total_minor")[:3]
-        return [
-            ("Drafts", f"{totals.invoices:,}"),
-            *(
-                (f"Total {code}", display.amount(minor, code))
-                for code, minor in sorted(totals.totals_minor.items())
-            ),
-            ("Parked, left out", f"{totals.customers.get(BillRunCustomerStatus.PARKED, 0):,}"),
-            *(
-                (f"Largest: {invoice.customer}", display.amount(invoice.total_minor, invoice.currency))
-                for invoice in largest
-            ),
-        ]
-
-    def expected(self, row: Any, data: Data) -> list[EffectRow]:
-        """The entries of the issues, summed; the accruals of usage depend on what was accrued by then."""
-        invoices = row.invoices.filter(status=InvoiceStatus.DRAFT).order_by()
-        taxed = invoices.values_list("currency").annotate(total=Sum("total_minor"), tax=Sum("tax_minor"))
-        lines = InvoiceLine.objects.filter(invoice__in=invoices).order_by()
-        served = dict(
-            lines.filter(timing=Timing.IN_ARREARS)
-            .values_list("invoice__currency")
-            .annotate(net=Sum("amount_minor"))
-        )
-        ahead = dict(
-            lines.filter(timing=Timing.IN_ADVANCE)
-            .values_list("invoice__currency")
-            .annotate(net=Sum("amount_minor"))
-        )
-        rows = []
-        for currency, total, tax in sorted(taxed):
-            rows += [
-                EffectRow(Role.RECEIVABLE.value, currency, int(total), 0),
-                EffectRow(Role.UNBILLED.value, currency, 0, int(served.get(currency) or 0)),
-                EffectRow(Role.DEFERRED.value, currency, 0, int(ahead.get(currency) or 0)),
-                EffectRow(Role.VAT.value, currency, 0, int(tax)),
-            ]
-        return [row for row in rows if row.debit_minor or row.credit_minor]
-
-    def button(self, row: Any, data: Data) -> str:
-        totals = services.run_totals(run=row)
-        sums = ", ".join(display.amount(minor, code) for code, minor in sorted(totals.totals_minor.items()))
-        return f"Finalize {totals.invoices:,} invoice{'' if totals.invoices == 1 else 's'}{', ' if sums else ''}{sums}"
-
-    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
-        made = services.approve_bill_run(run=row, actor=actor, at=at)
-        return Outcome("Approved. Finalizing goes on in the background; you may leave this page.", made)
-
-
-class CancelRun(Approve):
-    """The drafts are deleted; what they billed is due again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slug, self.label, self.permission = "cancel", "Cancel run", "invoices.cancel_bill_run"
-        self.before = "The drafts are deleted and everything is due again; start another run to bill it."
-
-    def is_offered(self, row: Any) -> bool:
-        return row.status in (BillRunStatus.IN_REVIEW, BillRunStatus.APPROVED)
-
-    def expected(self, row: Any, data: Data) -> list[EffectRow]:
-        return []
-
-    def button(self, row: Any, data: Data) -> str:
-        drafts = row.invoices.filter(status=InvoiceStatus.DRAFT).count()
-        return f"Cancel and delete {drafts:,} draft{'' if drafts == 1 else 's'}"
-
-    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
-        made = services.cancel_bill_run(run=row, actor=actor, at=at)
-        return Outcome("Canceled. The drafts are deleted and everything is due again.", made)
-
-
-class StartForm(forms.Form):
-    """Up to when, and for whom."""
-
-    as_of = forms.DateTimeField(
-        label="Bill what is due by (UTC)",
-        help_text="Like 2023-12-01 00:00. Customers on a test clock go by their clock.",
-        input_formats=["%Y-%m-%d %H:%M", "%Y-%m-%d"],
-    )
-    customer = forms.CharField(
-        required=False,
-        max_length=120,
-        label="Only this customer",
-        help_text="Id or external id; empty for all.",
-    )
-
-    def clean_customer(self) -> Customer | None:
-        reference = self.cleaned_data["customer"].strip()
-        if not reference:
-            return None
-        found = Customer.objects.filter(Q(public_id=reference) | Q(external_id=reference)).first()
-        if found is None:
-            raise forms.ValidationError(f"No customer has the id or external id {reference}.")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a run would bill: the largest invoices, how many in all, totals per currency, and who would be parked."""
-
-    invoices: list[Compared]
-    count: int
-    totals: list[tuple[str, int]]
-    parked: list[BillRunCustomer]
-
-
-def look_ahead(as_of: datetime, customer: Customer | None, actor: Actor) -> Preview:
-    """Draft all of it and roll it back. Raises BillingError, RunInProgress."""
-    with run_lock(services.BILLING_LOCK), transaction.atomic():
-        run = services.start_bill_run(
-            as_of=as_of, customer=customer, needs_review=True, may_look_ahead=True, actor=actor, at=now()
-        )
-        run = services.perform_bill_run(run=run, actor=actor, at=now())
-        totals = services.run_totals(run=run)
-        largest = run.invoices.select_related("customer").prefetch_related("lines").order_by("-total_minor")
-        preview = Preview(
-            compare(list(largest[:PREVIEW_ROWS])),
-            totals.invoices,
-            sorted(totals.totals_minor.items()),
-            _parked(run),
-        )
-        transaction.set_rollback(True)
-    return preview
-
-
-def _parked(run: BillRun) -> list[BillRunCustomer]:
-    parked = run.customers.filter(status=BillRunCustomerStatus.PARKED).select_related("customer")
-    return list(parked.order_by("pk")[:PREVIEW_ROWS])
+STAYS = ("unlook", "release", "include", "retry")
+"""After these the person wants to see the same customer again, not the next one."""
 
 
 @admin.register(BillRun)
@@ -257,80 +75,277 @@ class BillRunPage(ObjectPage, BillRunAdmin):
 
     page_template = "backoffice/bill_run.html"
     change_list_template = "backoffice/bill_run_list.html"
-    verbs = (Approve(), CancelRun())
+    verbs = (
+        Approve(),
+        ApproveAsSecond(),
+        FinalizeRun(),
+        SendRun(),
+        RetryFailed(),
+        WithdrawApproval(),
+        CancelRun(),
+    )
 
     def get_urls(self) -> list[URLPattern]:
-        start = self.admin_site.admin_view(self.start_view)
-        return [path("start/", start, name="invoices_billrun_start"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("start/", view(self.start_view), name="invoices_billrun_start"),
+            path("<int:pk>/progress/", view(self.progress_view), name="invoices_billrun_progress"),
+            path("<int:pk>/pair/<int:row_pk>/", view(self.pair_view), name="invoices_billrun_pair"),
+            path(
+                "<int:pk>/customers/<int:row_pk>/<slug:verb>/",
+                view(self.row_view),
+                name="invoices_billrun_row",
+            ),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("customer", "compared_with")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {"next_due": next_due(after=now()), **(extra_context or {})})
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
-        """GET asks; step=look shows what would be billed, writing nothing; step=act starts the run."""
-        if not request.user.has_perm("invoices.start_bill_run"):
-            raise PermissionDenied
-        form = StartForm(request.POST or None, initial={"as_of": f"{now():%Y-%m-%d %H:%M}"})
-        preview: Preview | None = None
-        if request.method == "POST" and form.is_valid():
-            chosen, actor = form.cleaned_data, staff_actor(request)
-            try:
-                if request.POST.get("step") == "act":
-                    return self._start(request, chosen, actor)
-                preview = look_ahead(chosen["as_of"], chosen["customer"], actor)
-            except (BillingError, RunInProgress) as error:
-                VerbPage.refuse(form, error)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Start bill run",
-            "form": form,
-            "preview": preview,
-            "is_future": bool(preview and form.cleaned_data["as_of"] > now()),
-            "seen": self._last_run(),
-            "is_fullwidth": "1",
-        }
-        status = 400 if form.is_bound and form.errors else 200
-        return TemplateResponse(request, "backoffice/bill_run_start.html", context, status=status)
+        return start_page(self.admin_site, request)
 
-    def _start(self, request: HttpRequest, chosen: Data, actor: Actor) -> HttpResponse:
-        with waiting_lock("backoffice start bill run"):
-            if request.POST.get("seen") != self._last_run():
-                messages.warning(request, "Nothing was done: a run was started since you opened the page.")
-                return HttpResponseRedirect(reverse("admin:invoices_billrun_changelist"))
-            run = services.start_bill_run(
-                as_of=chosen["as_of"], customer=chosen["customer"], needs_review=True, actor=actor, at=now()
-            )
-        messages.success(request, "Started. Drafts are made in the background; you may leave this page.")
-        return HttpResponseRedirect(display.page_of(run))
+    # Parts of the page, loaded alone
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The head of the page with its figures, for whoever is told that something moved."""
+        row = self.find(request, pk)
+        return TemplateResponse(
+            request, "backoffice/bill_run/progress.html", {"row": row, **self.head(request, row)}
+        )
+
+    def pair_view(self, request: HttpRequest, pk: int, row_pk: int) -> HttpResponse:
+        """One customer of the run, for the right half of the page."""
+        run = self.find(request, pk)
+        review = read_review(run, {name: str(value) for name, value in request.GET.items()})
+        context = self.pair_context(request, review, self.find_row(run, row_pk))
+        return TemplateResponse(request, "backoffice/bill_run/pair.html", {"row": run, **context})
+
+    # One customer
 
     @staticmethod
-    def _last_run() -> str:
-        return str(BillRun.objects.order_by("-pk").values_list("public_id", flat=True).first() or "none")
+    def find_row(run: BillRun, row_pk: int) -> BillRunCustomer:
+        found = run.customers.select_related("customer__legal_entity", "customer__test_clock", "hold")
+        row = found.filter(pk=row_pk).first()
+        if row is None:
+            raise Http404
+        row.run = run
+        return row
 
-    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        totals = services.run_totals(run=row)
-        found = (
-            row.invoices.select_related("customer").prefetch_related("lines").order_by("-total_minor", "pk")
+    def row_view(self, request: HttpRequest, pk: int, row_pk: int, verb: str) -> HttpResponse:
+        """Do something to one customer of the run, by POST, and go on to the next."""
+        if verb not in ROW_VERBS:
+            raise Http404
+        permission, form_class = ROW_VERBS[verb]
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        run = self.find(request, pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(f"{display.page_of(run)}?row={row_pk}#pair")
+        form = form_class(request.POST)
+        here = f"{display.page_of(run)}{safe_address(request.POST.get('here', ''))}"
+        then = f"{display.page_of(run)}{safe_address(request.POST.get('then', ''))}"
+        with waiting_lock(f"backoffice run customer {row_pk}"):
+            row = self.find_row(run, row_pk)
+            if request.POST.get("seen") != row_token(row):
+                messages.warning(request, self.row_changed(row))
+                return HttpResponseRedirect(here)
+            if form.is_valid():
+                try:
+                    text = act_on(verb, row, form.cleaned_data, staff_actor(request))
+                except BillingError as error:
+                    VerbPage.refuse(form, error)
+                else:
+                    row.refresh_from_db()
+                    messages.success(request, self.done(text, verb, row, request))
+                    return HttpResponseRedirect(f"{here if verb in STAYS else then}#pair")
+        return self.page(request, run, bound=(verb, row, form), status=400)
+
+    @staticmethod
+    def row_changed(row: BillRunCustomer) -> str:
+        last = activity_of(object_id=row.run.public_id).filter(customer_id=row.customer.public_id).first()
+        by = f" by {last.actor_label} at {last.happened_at:%H:%M} UTC" if last else ""
+        return (
+            f"Nothing was done: {row.customer} was changed{by} since you opened the page. It is "
+            f"{row.get_status_display().lower()}, {display.amount(row.total_minor, row.currency)}."
         )
-        page: Page[Invoice] = Paginator(found, PREVIEW_ROWS).get_page(request.GET.get("p"))
-        counts: dict[str, int] = defaultdict(int, totals.customers)
-        done = sum(counts.values()) - counts[BillRunCustomerStatus.PENDING]
-        if row.status in (BillRunStatus.APPROVED, BillRunStatus.FINALIZING, BillRunStatus.COMPLETED):
-            done = counts[BillRunCustomerStatus.FINALIZED] + counts[BillRunCustomerStatus.PARKED]
-        last = BillRun.objects.filter(
-            status=BillRunStatus.COMPLETED, pk__lt=row.pk, customer=row.customer
-        ).first()
-        last_totals = services.run_totals(run=last) if last else None
-        return {
+
+    @staticmethod
+    def done(text: str, verb: str, row: BillRunCustomer, request: HttpRequest) -> Any:
+        """What was done, with the way back where there is one."""
+        if verb not in ("hold", "exclude"):
+            return text
+        address = (
+            f"{display.page_of(row.run)}?{'tab=held' if verb == 'hold' else 'tab=excluded'}&row={row.pk}#pair"
+        )
+        return format_html('{} <a class="fin-link" href="{}">Show and undo</a>', text, address)
+
+    # The page
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.find(request, object_id)
+        if request.method != "GET":
+            raise PermissionDenied
+        return self.page(request, row)
+
+    def page(
+        self,
+        request: HttpRequest,
+        row: BillRun,
+        *,
+        bound: tuple[str, BillRunCustomer, forms.Form] | None = None,
+        status: int = 200,
+    ) -> HttpResponse:
+        """The whole page; bound: a form of one customer that was refused, with what was typed."""
+        given: dict[str, str] = {name: str(value) for name, value in request.GET.items()}
+        if bound is not None:
+            given = dict(parse_qsl(safe_address(request.POST.get("here", ""))[1:]))
+        review = read_review(row, given)
+        selected = bound[1] if bound else self.selected(row, review, given)
+        context = {
+            **self.admin_site.each_context(request),
             "title": f"Bill run as of {row.as_of:%Y-%m-%d}",
-            "totals": sorted(totals.totals_minor.items()),
-            "invoice_count": totals.invoices,
-            "customer_count": sum(counts.values()),
-            "parked_count": counts[BillRunCustomerStatus.PARKED],
-            "done": done,
-            "under_way": row.status in UNDER_WAY,
-            "compared": compare(list(page)),
-            "page": page,
-            "parked": _parked(row),
-            "last": last,
-            "last_totals": sorted(last_totals.totals_minor.items()) if last_totals else [],
-            "last_count": last_totals.invoices if last_totals else 0,
+            "row": row,
+            "is_fullwidth": "1",
+            "has_view_permission": True,
+            **self.head(request, row),
+            "review": review,
+            "plans": plan_choices(),
+            "why_gone": why_gone(review.rows) if review.tab == GONE else {},
+            "next_due": next_due(after=row.as_of) if not row.customer_count else None,
             "activity": list(activity_of(object_id=row.public_id)[:20]),
+            **self.pair_context(request, review, selected, bound=bound),
         }
+        return TemplateResponse(request, self.page_template, context, status=status)
+
+    def selected(self, run: BillRun, review: Review, given: dict[str, str]) -> BillRunCustomer | None:
+        wanted = given.get("row", "")
+        if review.tab == GONE:
+            return None
+        if wanted.isdecimal() and len(wanted) < 19:
+            return (run.customers.filter(pk=int(wanted)).exists() and self.find_row(run, int(wanted))) or None
+        return self.find_row(run, review.rows[0].pk) if review.rows else None
+
+    def pair_context(
+        self,
+        request: HttpRequest,
+        review: Review,
+        selected: BillRunCustomer | None,
+        *,
+        bound: tuple[str, BillRunCustomer, forms.Form] | None = None,
+    ) -> dict[str, Any]:
+        refused = bound[0] if bound else ""
+        form_of = {
+            verb: bound[2] if bound and refused == verb else form_class(auto_id=f"{verb}_%s")
+            for verb, (_, form_class) in ROW_VERBS.items()
+            if verb in ("hold", "exclude")
+        }
+        return {
+            "pair": read_pair(selected) if selected else None,
+            "selected_pk": selected.pk if selected else None,
+            "forms": form_of,
+            "refused": refused,
+            "errors": bound[2].non_field_errors() if bound else [],
+            "token": row_token(selected) if selected else "",
+            "here": review.address(row=selected.pk) if selected else "",
+            "then": review.next_of(selected) if selected else "",
+            "may": {verb: request.user.has_perm(permission) for verb, (permission, _) in ROW_VERBS.items()},
+            "flag_words": FLAG_WORDS,
+            "short_flags": SHORT_FLAGS,
+            "one_currency": review.one_currency,
+        }
+
+    def head(self, request: HttpRequest, row: BillRun) -> dict[str, Any]:
+        """The figures on top, as they stand."""
+        totals = services.run_totals(run=row)
+        counts = {str(status): totals.customers.get(status, 0) for status in BillRunCustomerStatus}
+        ended = counts["finalized"] + counts["parked"] + counts["held"] + counts["excluded"]
+        done = (
+            ended
+            if row.status in (BillRunStatus.FINALIZING, BillRunStatus.COMPLETED)
+            else (sum(counts.values()) - counts["pending"])
+        )
+        seen, drafted = looked_at(row)
+        earlier = services.run_totals(run=row.compared_with) if row.compared_with else None
+        plan = services.sending_plan(run=row) if row.status == BillRunStatus.COMPLETED else None
+        return {
+            "totals": [
+                (
+                    code,
+                    minor,
+                    totals.taxes_minor[code],
+                    earlier.totals_minor.get(code) if earlier else None,
+                )
+                for code, minor in sorted(totals.totals_minor.items())
+            ],
+            "invoice_count": totals.invoices,
+            "earlier_count": earlier.invoices if earlier else None,
+            "counts": counts,
+            "done": done,
+            "customer_count": sum(counts.values()),
+            "seen_count": seen,
+            "drafted_count": drafted,
+            "under_way": row.status in UNDER_WAY or bool(row.send_asked_at and not row.send_done_at),
+            "plan": plan,
+            "requests": services.open_requests(row) if row.status == BillRunStatus.IN_REVIEW else [],
+            "run_verbs": [
+                (
+                    verb.slug,
+                    self.entry(verb, row),
+                    reverse(f"admin:invoices_billrun_{verb.slug}", args=[row.pk]),
+                )
+                for verb in self.offered(request, row)
+            ],
+            "refresh": reverse("admin:invoices_billrun_progress", args=[row.pk]),
+        }
+
+    @staticmethod
+    def entry(verb: Any, row: BillRun) -> str:
+        return verb.entry(row) if isinstance(verb, RunVerb) else f"{verb.label}…"
+
+
+def row_token(row: BillRunCustomer) -> str:
+    """What the person saw of one customer; looking at it is no change."""
+    return f"{row.status}-{row.total_minor}-{row.hold_id or 0}"
+
+
+def act_on(verb: str, row: BillRunCustomer, data: dict[str, Any], actor: Actor) -> str:
+    """Do it, and say what was done. Raises BillingError."""
+    names = {"run_id": row.run.public_id, "customer_id": row.customer.public_id}
+    match verb:
+        case "look":
+            services.look_at_draft(**names, actor=actor, at=now())
+            return f"Looked at {row.customer}."
+        case "unlook":
+            services.unlook_at_draft(**names, actor=actor, at=now())
+            return f"{row.customer} is to be looked at again."
+        case "hold":
+            at = now_for(row.customer)
+            services.place_hold(
+                customer=row.customer, reason=data["reason"], until_on=data["until_on"], actor=actor, at=at
+            )
+            return f"{row.customer} is on hold; its draft stays and is not finalized."
+        case "release":
+            if row.hold is not None:
+                services.release_hold(hold_id=row.hold.public_id, actor=actor, at=now_for(row.customer))
+            return f"{row.customer} is released."
+        case "exclude":
+            services.exclude_customer(**names, reason=data["reason"], actor=actor, at=now())
+            return f"{row.customer} is excluded from this run; the next one bills it."
+        case "include":
+            services.include_customer(**names, actor=actor, at=now())
+            return f"{row.customer} is back in this run."
+        case _:
+            made = services.retry_customer(**names, actor=actor, at=now())
+            if made.status == BillRunCustomerStatus.PARKED:
+                return f"{row.customer} failed again: {made.error_message}"
+            return f"{row.customer} is {made.get_status_display().lower()}."

@@ -22,6 +22,7 @@ from customers.selectors import now_for
 from payments import services as payments
 from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, Refund
 from valueverse.backoffice.customer_list import CustomerList
+from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
@@ -190,7 +191,7 @@ class CustomerPage(ObjectPage, CustomerList):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(),)
+    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling())
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")
@@ -206,6 +207,7 @@ class CustomerPage(ObjectPage, CustomerList):
         mails = DocumentMail.objects.filter(Q(invoice__customer=row) | Q(credit_note__customer=row))
         return {
             "at": at,
+            "hold": hold_of(row),
             "balances": balances(row, at.astimezone(ZoneInfo(row.legal_entity.time_zone)).date()),
             "subscriptions": subscriptions,
             "usage": [(one, current_usage(subscription=one, at=at)) for one in live],

@@ -124,6 +124,8 @@ class Finalize(InvoiceVerb):
     def result(self, row: Any, made: Outcome) -> list[tuple[str, Any]]:
         invoice: Any = made.row
         mails = ", ".join(contact.email for contact in billing_contacts(invoice.customer)) or "nobody"
+        if services.is_sent_by_run(invoice):
+            mails = "nobody yet: somebody sends the run it belongs to"
         return [
             ("Number", invoice.number),
             ("Issued on", display.day(invoice.issued_on)),

@@ -27,7 +27,7 @@ SHARE = "customers.share_view"
 SHIPPED: dict[str, tuple[tuple[str, str], ...]] = {
     "invoices.invoice": (
         ("Overdue more than 30 days", "days_late=31&o=due_on"),
-        ("Drafts", "status__exact=draft"),
+        ("Drafts on hold", "on_hold=yes"),
         ("Finalized, not sent", "status__exact=finalized&sent=no"),
     ),
     "payments.payment": (

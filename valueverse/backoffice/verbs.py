@@ -81,6 +81,14 @@ class Verb:
         """Whether it makes sense for the object as it stands; the service decides."""
         return True
 
+    def changed(self, row: Any) -> str:
+        """What to tell somebody whose page is older than the object; empty for the usual words."""
+        return ""
+
+    def shows_again(self, row: Any) -> bool:
+        """Whether such a person sees this verb again, with the new figures, rather than the object."""
+        return False
+
     def at(self, row: Any) -> datetime:
         """The time it is for this object."""
         raise NotImplementedError
@@ -182,8 +190,9 @@ class VerbPage:
         with waiting_lock(f"backoffice {self.row._meta.label} {self.row.pk}"):
             self.row = type(self.row)._default_manager.get(pk=self.row.pk)
             if self.request.POST.get("seen") != token(self.verb, self.row):
-                messages.warning(self.request, self.already())
-                return HttpResponseRedirect(display.page_of(self.row))
+                messages.warning(self.request, self.verb.changed(self.row) or self.already())
+                again = self.verb.shows_again(self.row)
+                return HttpResponseRedirect(self.request.path if again else display.page_of(self.row))
             if self.is_done(form.cleaned_data):
                 messages.warning(self.request, self.already())
                 return HttpResponseRedirect(display.page_of(self.row))

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.core.money import exponent
+from billing.core.pricing import StepKind
 from billing.invoices.documents.formatting import (
     format_figure,
     format_money,
+    format_percent,
     format_period,
     format_quantity,
     format_unit_amount,
 )
-from billing.invoices.documents.snapshot import Line, Snapshot, Step, StepKind
+from billing.invoices.documents.snapshot import Line, Snapshot, Step
 from billing.invoices.models import InvoiceLine
 from valueverse.portal.words import say
 
@@ -64,7 +66,8 @@ class _Explainer:
         if line.kind == "late_usage":
             before.append(self.say("why_late"))
         if line.prorated_days is not None:
-            before.append(self.say("why_prorated", days=line.prorated_days, of=line.prorated_of_days))
+            key = "why_prorated_seconds" if line.prorated_unit == "second" else "why_prorated"
+            before.append(self.say(key, days=line.prorated_days, of=line.prorated_of_days))
         before.extend(self._packages(line))
         steps = [
             self._step(line, step)
@@ -105,14 +108,22 @@ class _Explainer:
         amount = format_figure(step.amount_minor, self.currency, self.language)
         quantity = format_quantity(step.quantity, self.language)
         total = ""
-        if step.unit_amount is not None and step.kind is not StepKind.ALREADY_BILLED:
+        if step.kind is StepKind.PERCENTAGE and step.unit_amount is not None:
+            total = self.say(
+                "times", quantity=quantity, price=format_percent(step.unit_amount * 100, self.language)
+            )
+        elif step.unit_amount is not None and step.kind is not StepKind.ALREADY_BILLED:
             price = format_unit_amount(step.unit_amount, self.currency, self.language)
             total = self.say("times", quantity=quantity, price=f"{price} {self.currency}")
-            if step.flat_amount:
-                total += f" + {format_unit_amount(step.flat_amount, self.currency, self.language)}"
+        if step.flat_amount and total:
+            total += f" + {format_unit_amount(step.flat_amount, self.currency, self.language)}"
         return ExplainedStep(self._text(line, step, quantity), total, amount)
 
     def _text(self, line: Line, step: Step, quantity: str) -> str:
+        tier = tier_words(step.from_quantity, step.up_to, language=self.language)
+        if step.package_size is not None and step.kind is not StepKind.PACKAGE:
+            size = format_quantity(step.package_size, self.language)
+            return self.say("why_blocks", count=quantity, size=size, tier=tier)
         match step.kind:
             case StepKind.GRADUATED:
                 if not step.from_quantity:
@@ -120,8 +131,17 @@ class _Explainer:
                 start = format_quantity(step.from_quantity, self.language)
                 return self.say("why_graduated_next", quantity=quantity, start=start)
             case StepKind.VOLUME:
-                tier = tier_words(step.from_quantity, step.up_to, language=self.language)
                 return self.say("why_volume", quantity=quantity, tier=tier)
+            case StepKind.STAIRSTEP:
+                used = format_quantity(line.quantity, self.language)
+                return self.say("why_stairstep", quantity=used, tier=tier)
+            case StepKind.PERCENTAGE:
+                if step.free_units:
+                    free = format_unit_amount(step.free_units, self.currency, self.language)
+                    return self.say("why_percentage_free", free=free)
+                return self.say("why_percentage", tier=tier)
+            case StepKind.CAP | StepKind.DISCOUNT | StepKind.MINIMUM | StepKind.MAXIMUM:
+                return self.say(f"why_{step.kind.value}")
             case StepKind.PACKAGE:
                 size = format_quantity(step.package_size or Decimal(1), self.language)
                 key = "why_package_one" if step.quantity == 1 else "why_package"

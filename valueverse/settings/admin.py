@@ -78,7 +78,8 @@ NAVIGATION: list[dict[str, Any]] = [
             _list("Payments", "payments.payment", "payments"),
             _list("Collection", "payments.collectionschedule", "schedule"),
             _list("Payment methods", "payments.paymentmethod", "credit_card"),
-            _list("Approvals", "approvals.approvalrequest", "how_to_reg"),
+            _list("Approvals", "approvals.approvalrequest", "how_to_reg")
+            | {"badge": "valueverse.backoffice.live.approvals_badge"},
         ],
     },
     {
@@ -125,7 +126,11 @@ UNFOLD: dict[str, Any] = {
             "href": lambda request: static("backoffice/favicon.svg"),
         }
     ],
-    "STYLES": [lambda request: static("backoffice/finance.css")],
+    "STYLES": [
+        lambda request: static("backoffice/finance.css"),
+        lambda request: static("live/live.css"),
+    ],
+    "SCRIPTS": [lambda request: static("live/live.js")],
     "COLORS": {
         "primary": {
             "50": "#eff6ff",

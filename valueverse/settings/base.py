@@ -9,6 +9,7 @@ import secrets
 import warnings
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
@@ -18,7 +19,7 @@ from redis.retry import Retry
 from valueverse.embedded import layout, servers
 from valueverse.log_format import configure_logging
 from valueverse.settings import admin as admin_settings
-from valueverse.settings.databases import SCHEMES, database
+from valueverse.settings.databases import SCHEMES, channel_prefix, database
 from valueverse.settings.env import Environment
 from valueverse.settings.mail import mail_settings
 
@@ -102,6 +103,19 @@ OPERATIONS_ALLOWED_IPS = env.networks(
     "Networks that may read /metrics and the details of /health.",
 )
 PORT = env.integer("PORT", 8000, "Where `manage.py run` and `serve` listen.", minimum=1, maximum=65535)
+LIVE_ALLOWED_ORIGINS = [
+    origin.rstrip("/").lower()
+    for origin in env.strings(
+        "LIVE_ALLOWED_ORIGINS",
+        [],
+        "Other origins whose pages may open a socket with the browser's cookie, like https://billing.example.com.",
+    )
+]
+LIVE_CHECK_INTERVAL = env.duration(
+    "LIVE_CHECK_INTERVAL", "20s", "How often open sockets are checked for who is signed out; at most 30s."
+)
+if not timedelta(0) < LIVE_CHECK_INTERVAL <= timedelta(seconds=30):
+    env.wrong("LIVE_CHECK_INTERVAL: must lie between 1ms and 30s, so that a socket is closed within a minute")
 SITE_URL = env.url(
     "SITE_URL",
     f"http://127.0.0.1:{PORT}",
@@ -123,6 +137,12 @@ _email_url = env.url(
     secret=True,
 )
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "billing@localhost", "Sender of the mails to customers.")
+DEFAULT_PRORATION = env.choice(
+    "PRORATION",
+    "day",
+    ("day", "second", "thirty_day_month", "none"),
+    "How new plan versions cut the fee of a short period, unless they name a policy of their own.",
+)
 _log_format = env.choice(
     "LOG_FORMAT", "auto", ("auto", "json", "human"), "auto: human on a terminal, else JSON."
 )
@@ -162,6 +182,18 @@ CACHES = {
         "KEY_PREFIX": "vv",
         # One try of a second at most: a cache that has to be waited for is none.
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)},
+    }
+}
+
+# Frames of the live process. Redis passes them on and keeps nothing: a page that comes back reads everything again.
+# Pub/sub knows no database numbers, hence the prefix; no retries, since whoever sends tries again by itself.
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 2, "socket_connect_timeout": 2}],
+            "prefix": channel_prefix(REDIS_URL),
+        },
     }
 }
 
@@ -212,6 +244,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "valueverse.middleware.NumberFormatMiddleware",
+    "valueverse.live.middleware.KeepMessagesMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",

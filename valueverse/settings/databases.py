@@ -7,6 +7,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 SCHEMES = ("postgresql", "postgres")
 
 
+def channel_prefix(redis_url: str) -> str:
+    """What the names of channels begin with: installations that share a Redis by its databases stay apart.
+
+    >>> channel_prefix("redis://127.0.0.1:6379/3")
+    'vv3-live'
+    """
+    return f"vv{urlsplit(redis_url).path.strip('/') or 0}-live"
+
+
 def milliseconds(duration: timedelta) -> int:
     return duration // timedelta(milliseconds=1)
 

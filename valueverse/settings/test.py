@@ -14,8 +14,9 @@ os.environ.setdefault("LOG_FORMAT", "human")
 os.environ.pop("VV_HTTPS", None)
 
 from valueverse.settings.base import *  # noqa: E402, F403
-from valueverse.settings.base import CACHES  # noqa: E402
+from valueverse.settings.base import CACHES, CHANNEL_LAYERS  # noqa: E402
 from valueverse.settings.base import REDIS_URL as _SHARED_REDIS_URL  # noqa: E402
+from valueverse.settings.databases import channel_prefix  # noqa: E402
 
 REDIS_DATABASES = 16  # what a Redis server has unless told otherwise
 
@@ -40,5 +41,7 @@ _number, _REDIS_LOCK = (
 REDIS_URL = urlunsplit(urlsplit(_SHARED_REDIS_URL)._replace(path=f"/{_number}"))
 CELERY_BROKER_URL = REDIS_URL
 CACHES["default"]["LOCATION"] = REDIS_URL
+CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["address"] = REDIS_URL
+CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = channel_prefix(REDIS_URL)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2 is slow on purpose
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -1,11 +1,14 @@
 """Template filters: `billing.platform.display` for templates."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.safestring import SafeString
 
+from billing.invoices.models import ReviewFlag
 from billing.platform import display
 
 register = template.Library()
@@ -88,3 +91,62 @@ def what(name: str) -> str:
     """An event's name in words: invoice.mail_sent reads Invoice: mail sent."""
     kind, _, event = name.partition(".")
     return f"{kind.replace('_', ' ').capitalize()}: {event.replace('_', ' ')}"
+
+
+@register.filter
+def number(value: int | None) -> str:
+    """12,430"""
+    return "–" if value is None else f"{value:,}"
+
+
+@register.filter
+def of(values: Any, key: Any) -> Any:
+    """What a mapping holds under a key that the template knows by a variable."""
+    return values.get(key, "") if values else ""
+
+
+@register.filter
+def flag_word(flag: str) -> str:
+    """A reason to look at a draft, in words."""
+    return str(ReviewFlag(flag).label)
+
+
+@register.filter(name="is")
+def is_same(value: Any, other: Any) -> bool:
+    """Whether two keys are the same row's."""
+    return value == other and value is not None and value != ""
+
+
+@register.filter
+def day_in(value: datetime, zone: str) -> str:
+    """The day of an instant in a time zone."""
+    return value.astimezone(ZoneInfo(zone)).date().isoformat()
+
+
+@register.simple_tag
+def change(minor: int, earlier: int | None, currency: str) -> str:
+    """+111.88 (+95 %); "new" where the base is nothing."""
+    if not earlier:
+        return "new" if minor else "–"
+    difference = minor - earlier
+    percent = round(difference * 100 / earlier)
+    sign = "+" if difference > 0 else ""
+    return f"{sign}{display.figure(difference, currency)} ({signed(percent) if percent else '0'} %)"
+
+
+@register.simple_tag
+def difference(minor: int, earlier: int, currency: str) -> str:
+    """+111.88"""
+    return f"{'+' if minor > earlier else ''}{display.figure(minor - earlier, currency)}"
+
+
+@register.simple_tag
+def address(review: Any, row_pk: int) -> str:
+    """The address of a review with a row chosen."""
+    return str(review.address(row=row_pk))
+
+
+@register.simple_tag
+def page_address(review: Any, step: int) -> str:
+    """The address of the page before or after."""
+    return str(review.address(p=review.page + step, row=None))

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from billing.core.periods import Period
 from billing.invoices.documents import formatting
+from billing.platform.clock import now
 from valueverse.portal import words
 
 register = template.Library()
@@ -52,6 +53,12 @@ def period(context: Mapping[str, Any], value: Period, time_zone: str) -> str:
     """A period as its first and last day in a time zone."""
     zone = ZoneInfo(time_zone)
     return formatting.format_period(value.start_on(zone), value.last_on(zone), _language(context))
+
+
+@register.simple_tag
+def read_at() -> str:
+    """When the page's figures were read, by the wall clock of the customer's time zone."""
+    return f"{timezone.localtime(now()):%H:%M}"
 
 
 @register.simple_tag(takes_context=True)

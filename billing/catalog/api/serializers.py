@@ -6,14 +6,19 @@ from billing.core.aggregation import Aggregation
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.pricing import MODEL_CODES
+from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCategory
 from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, QuantityField, TextField
 from billing.platform.api.serializers import Input, Output, Query, list_of
 
 _DEFINITION = (
     'Decimal strings in major units. flat: {"amount"}; per_unit: {"unit_amount"}; graduated and volume: '
-    '{"tiers": [{"up_to", "unit_amount", "flat_amount"?}]}, bounds inclusive, the last null; '
-    'package: {"size", "amount", "free_units"?}.'
+    '{"tiers": [{"up_to", "unit_amount", "flat_amount"?, "block_size"?, "max_amount"?}]}; stairstep: '
+    '{"tiers": [{"up_to", "amount"}]}; graduated_percentage: {"tiers": [{"up_to", "percent", "flat_amount"?}]}; '
+    'percentage: {"percent", "free_amount"?}; package: {"size", "amount", "free_units"?}. Bounds are inclusive, the '
+    'last is null; beside tiers "flat_at_zero"? charges the first fixed amount without usage too. Any but flat: '
+    '"modifiers"?: {"conversion"?: {"units_per", "decimals", "rounding": "up", "down" or "nearest"}, "free_units"?, '
+    '"discount_percent"?, "maximum"?, "minimum"?}, applied in this order.'
 )
 
 
@@ -109,6 +114,11 @@ class PlanVersionInput(Input):
     interval_unit = serializers.ChoiceField(choices=[(str(value), str(value)) for value in IntervalUnit])
     interval_count = serializers.IntegerField(required=False, min_value=1, max_value=120)
     anchor = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Anchor])
+    proration = serializers.ChoiceField(
+        choices=[(str(value), str(value)) for value in ProrationPolicy],
+        required=False,
+        help_text="How the fee of a short period is cut; the installation's policy unless told.",
+    )
     prices = list_of(PriceIn(), most=100, help_text="In the order of the invoice.")
 
 
@@ -121,6 +131,7 @@ class PlanVersionOutput(Output):
     interval_unit = TextField()
     interval_count = serializers.IntegerField()
     anchor = TextField()
+    proration = TextField()
     created_at = InstantField()
     published_at = InstantField(allow_null=True, help_text="Subscriptions name a published version.")
     prices = PriceOutput(many=True)

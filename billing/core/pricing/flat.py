@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.core.pricing.rated import Rated, rated, require_amount, step
+from billing.core.pricing.rated import Rated, StepKind, rated, require_amount, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +18,4 @@ class Flat:
 
 def rate_flat(model: Flat, quantity: Decimal) -> Rated:
     """The amount, once, for any quantity."""
-    return rated((step("flat fee", quantity, flat_amount=model.amount),), quantity, quantity)
+    return rated((step(StepKind.FLAT, "flat fee", quantity, flat_amount=model.amount),), quantity, quantity)

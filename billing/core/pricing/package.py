@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.core.errors import InvalidPrice
-from billing.core.pricing.rated import Rated, rated, require_amount, step
+from billing.core.pricing.rated import Rated, StepKind, rated, require_amount, started_blocks, step
 from billing.core.pricing.tiers import grouped
-from billing.core.quantity import DECIMAL, EXACT
+from billing.core.quantity import EXACT
 
 _ZERO = Decimal(0)
 
@@ -36,21 +36,15 @@ def rate_package(model: Package, quantity: Decimal) -> Rated:
     19,366 requests, 5,000 free, 0.50 per started 1,000: 15 packages, 7.50.
     """
     billable = max(_ZERO, EXACT.subtract(quantity, model.free_units))
-    packages = _started(billable, model.size)
+    packages = started_blocks(billable, model.size)
     if not packages:
         return rated((), quantity, _ZERO)
     after_free = f" after {grouped(model.free_units)} free" if model.free_units else ""
     one = step(
+        StepKind.PACKAGE,
         f"packages of {grouped(model.size)}{after_free}",
         packages,
         unit_amount=model.amount,
         from_quantity=model.free_units or None,
     )
     return rated((one,), quantity, EXACT.multiply(packages, model.size))
-
-
-def _started(billable: Decimal, size: Decimal) -> Decimal:
-    """Packages begun: the whole ones, and one more for any rest."""
-    whole = DECIMAL.divide_int(billable, size)
-    rest = EXACT.subtract(billable, EXACT.multiply(whole, size))
-    return EXACT.add(whole, Decimal(1)) if rest else whole

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing.core.pricing.rated import Rated, rated, require_amount, step
+from billing.core.pricing.rated import Rated, StepKind, rated, require_amount, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +18,5 @@ class PerUnit:
 
 def rate_per_unit(model: PerUnit, quantity: Decimal) -> Rated:
     """Every unit at the same price."""
-    return rated((step("all units", quantity, unit_amount=model.unit_amount),), quantity, quantity)
+    one = step(StepKind.UNIT, "all units", quantity, unit_amount=model.unit_amount)
+    return rated((one,), quantity, quantity)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from billing.core.lifecycles import BillRunStatus, CreditNoteStatus, InvoiceStatus, Settlement
 from billing.core.money import format_major
-from billing.invoices.models import BillingReason, CreditReason
+from billing.invoices.models import BillingReason, BillRunCustomerStatus, CreditReason, ReviewFlag
 from billing.platform.api.fields import (
     FlagField,
     InstantField,
@@ -38,6 +38,14 @@ def _shown(working: Mapping[str, Any], currency: str) -> dict[str, Any]:
     minor = working["amount_minor"]
     rest = {name: value for name, value in working.items() if name != "amount_minor"}
     return {**rest, "rounded_amount": format_major(minor, currency)}
+
+
+class RowMoneyField(MoneyField):
+    """An amount of a row that names its own currency, which is empty where there is no amount: then null."""
+
+    def get_attribute(self, instance: Any) -> tuple[int, str] | None:
+        found = super().get_attribute(instance)
+        return found if found is not None and found[1] else None
 
 
 class LineOutput(Output):
@@ -283,6 +291,11 @@ class BillRunOutput(Output):
     usage_cutoff_at = InstantField()
     created_at = InstantField()
     completed_at = InstantField(allow_null=True)
+    send_asked_at = InstantField(
+        allow_null=True,
+        help_text="When somebody asked to send its invoices; a run without review sends by itself.",
+    )
+    send_done_at = InstantField(allow_null=True, help_text="When all mails of that were queued.")
 
 
 class BillRunDetailOutput(BillRunOutput):
@@ -293,3 +306,85 @@ class BillRunDetailOutput(BillRunOutput):
     totals = serializers.DictField(
         child=serializers.CharField(), help_text="Total per currency, major units."
     )
+
+
+class BillRunCustomerOutput(Output):
+    """One customer of a run."""
+
+    customer = PublicIdOf()
+    status = serializers.ChoiceField(choices=BillRunCustomerStatus.choices)
+    invoices = serializers.IntegerField(source="invoice_count")
+    currency = TextField(help_text="Of the amounts; empty if nothing was drafted.")
+    total = RowMoneyField(source="total_minor", allow_null=True, help_text="Sum of its drafts, with tax.")
+    last_total = RowMoneyField(
+        source="last_total_minor",
+        allow_null=True,
+        help_text="Sum of the last invoices of the same subscriptions; null if none.",
+    )
+    flags = serializers.ListField(
+        child=serializers.ChoiceField(choices=ReviewFlag.choices), help_text="Why it deserves a look."
+    )
+    looked_at = InstantField(allow_null=True)
+    hold = PublicIdOf(allow_null=True)
+    exclude_reason = TextField()
+    error_code = TextField(help_text="Why it failed; empty if it did not.")
+    error_message = TextField()
+
+
+class BillRunCustomerQuery(Query):
+    """Which customers of a run to list."""
+
+    status = serializers.ChoiceField(required=False, choices=BillRunCustomerStatus.choices)
+    flag = serializers.ChoiceField(required=False, choices=ReviewFlag.choices)
+    customer = TextField(required=False, max_length=36, help_text="Id of a customer.")
+
+
+class ExcludeInput(Input):
+    """Why a customer is left out of a run."""
+
+    reason = TextField(max_length=500)
+
+
+class RetriedOutput(Output):
+    """How many customers are tried again."""
+
+    customers = serializers.IntegerField()
+
+
+class SendingOutput(Output):
+    """What sending a run queues, and what it skips."""
+
+    invoices = serializers.IntegerField(help_text="Invoices whose mails are queued in the background.")
+    totals = serializers.DictField(child=serializers.CharField(), help_text="Per currency, major units.")
+    sent_before = serializers.IntegerField(help_text="Skipped: they were mailed before.")
+    without_contact = serializers.IntegerField(help_text="Skipped: no contact has the mail role billing.")
+    voided = serializers.IntegerField(help_text="Skipped.")
+
+
+class BillingHoldInput(Input):
+    """Whose billing is stopped, why, and until when."""
+
+    customer = TextField(max_length=36, help_text="Id of a customer.")
+    reason = TextField(max_length=500)
+    until_on = serializers.DateField(
+        required=False,
+        allow_null=True,
+        help_text="First day, in the customer's zone, on which it is billed again; without it: when released.",
+    )
+
+
+class BillingHoldOutput(Output):
+    """A stop of one customer's billing."""
+
+    id = TextField(source="public_id")
+    customer = PublicIdOf()
+    reason = TextField()
+    held_at = InstantField()
+    until_at = InstantField(allow_null=True, help_text="When it ends by itself.")
+    released_at = InstantField(allow_null=True)
+
+
+class BillingHoldQuery(Query):
+    """Whose holds to list."""
+
+    customer = TextField(required=False, max_length=36, help_text="Id of a customer.")

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple, TypedDict
 
 from billing.core.money import Rounding, to_minor
+from billing.core.pricing import StepKind
 from billing.invoices.documents.formatting import (
     EN_DASH,
     decimals_of,
@@ -21,13 +22,15 @@ from billing.invoices.documents.formatting import (
     format_quantity,
     format_unit_amount,
 )
-from billing.invoices.documents.snapshot import Line, Snapshot, Step, StepKind
+from billing.invoices.documents.snapshot import Line, Snapshot, Step
 from billing.invoices.documents.text import wrapping
 from billing.invoices.documents.wording import words
 
 CLOSING_ROWS = 2  # rows with an amount that stand on the page of the totals
 KEEP_TOGETHER_ROWS_MAX = 6  # a group of this many rows or fewer never breaks over pages
 NOT_TAXED = frozenset({"O"})
+FIXED = frozenset({StepKind.FLAT, StepKind.STAIRSTEP})
+AMOUNT_ONLY = frozenset({StepKind.CAP, StepKind.DISCOUNT, StepKind.MINIMUM, StepKind.MAXIMUM})
 
 
 class Row(TypedDict):
@@ -129,7 +132,7 @@ class _Writer:
 
     def _parts(self, step: Step) -> Sequence[Step]:
         """A tier with a fixed amount prints as two rows: its units, and the fixed amount."""
-        if not step.flat_amount or step.kind is StepKind.FLAT:
+        if not step.flat_amount or step.kind in FIXED:
             return (step,)
         flat_minor = to_minor(step.flat_amount, self.currency, Rounding.HALF_UP)
         units = replace(step, amount_minor=step.amount_minor - flat_minor, flat_amount=None)
@@ -155,7 +158,9 @@ class _Writer:
         row = self._row(
             text=text, details=details, net=format_figure(charge.net_minor, self.currency, self.language)
         )
-        row["quantity"] = format_quantity(charge.quantity, self.language)
+        row["quantity"] = (
+            EN_DASH if charge.quantity is None else format_quantity(charge.quantity, self.language)
+        )
         row["price"] = EN_DASH
         if charge.price is not None:
             prices = [step.unit_amount for step in line.steps if step.unit_amount is not None]
@@ -185,14 +190,23 @@ class _Writer:
         if line.kind == "late_usage":
             details.append(self.words["late_usage"])
         if line.prorated_days is not None and line.prorated_of_days is not None:
-            details.append(self.words["prorated"].format(days=line.prorated_days, of=line.prorated_of_days))
+            key = "prorated_seconds" if line.prorated_unit == "second" else "prorated"
+            details.append(self.words[key].format(days=line.prorated_days, of=line.prorated_of_days))
         return details
 
     def _step_texts(self, line: Line, step: Step) -> list[str]:
         """How the step's amount came about, if the figures alone do not say it."""
         match step.kind:
             case StepKind.GRADUATED | StepKind.VOLUME:
-                return [self.words[step.kind.value].format(tier=self._tier(step))]
+                tier = self.words[step.kind.value].format(tier=self._tier(step))
+                return [tier, *self._blocks(step)]
+            case StepKind.STAIRSTEP:
+                used = self.words["used"].format(used=format_quantity(line.quantity, self.language))
+                return [self.words["stairstep"].format(tier=self._tier(step)), used]
+            case StepKind.PERCENTAGE:
+                return self._percentage(step)
+            case StepKind.CAP | StepKind.DISCOUNT | StepKind.MINIMUM | StepKind.MAXIMUM:
+                return [self.words[step.kind.value]]
             case StepKind.PACKAGE:
                 return self._packages(line, step)
             case StepKind.FLAT:
@@ -216,6 +230,21 @@ class _Writer:
                 key = "tier_only"
         return self.words[key].format(start=start, end=end)
 
+    def _blocks(self, step: Step) -> list[str]:
+        if step.package_size is None:
+            return []
+        size = format_quantity(step.package_size, self.language)
+        return [self.words["blocks"].format(count=format_quantity(step.quantity, self.language), size=size)]
+
+    def _percentage(self, step: Step) -> list[str]:
+        percent = format_percent((step.unit_amount or Decimal(0)) * 100, self.language)
+        if step.free_units:
+            free = format_unit_amount(step.free_units, self.currency, self.language)
+            return [self.words["percentage_free"].format(percent=percent, free=free)]
+        tiered = step.up_to is not None or bool(step.from_quantity)
+        key = "percentage_tier" if tiered else "percentage"
+        return [self.words[key].format(percent=percent, tier=self._tier(step) if tiered else "")]
+
     def _packages(self, line: Line, step: Step) -> list[str]:
         packages = self.words["package" if step.quantity == 1 else "packages"].format(
             count=format_quantity(step.quantity, self.language),
@@ -229,15 +258,20 @@ class _Writer:
 
 
 class _Charge(NamedTuple):
-    """The figures of one row: `quantity` times `price` is the amount, unless no price applies to the whole."""
+    """The figures of one row: `quantity` times `price` is the amount, unless no price applies to the whole.
 
-    quantity: Decimal
+    No quantity where only the amount moves: a discount, a minimum.
+    """
+
+    quantity: Decimal | None
     price: Decimal | None
     net_minor: int
 
 
 def _charge(step: Step) -> _Charge:
-    price = step.unit_amount
-    if step.kind is StepKind.FLAT and step.flat_amount is not None:
-        price = step.flat_amount
+    if step.kind in AMOUNT_ONLY:
+        return _Charge(None, None, step.amount_minor)
+    if step.kind is StepKind.PERCENTAGE:
+        return _Charge(step.quantity, None, step.amount_minor)
+    price = step.flat_amount if step.kind in FIXED and step.flat_amount is not None else step.unit_amount
     return _Charge(step.quantity, price, step.amount_minor)

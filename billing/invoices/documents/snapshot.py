@@ -14,6 +14,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from billing.core.pricing import StepKind
+
 
 class DocumentType(StrEnum):
     """What the document is; a cancellation is the credit note of a whole invoice."""
@@ -28,19 +30,6 @@ class CollectionMethod(StrEnum):
 
     CHARGE_AUTOMATICALLY = "charge_automatically"
     SEND_INVOICE = "send_invoice"
-
-
-class StepKind(StrEnum):
-    """How the amount of a step came about, which decides the words printed beside it."""
-
-    GRADUATED = "graduated"  # the units that fell into this tier
-    VOLUME = "volume"  # all units, at the tier of the total
-    PACKAGE = "package"  # started packages of `package_size`, after `free_units`
-    UNIT = "unit"  # units at one price
-    FLAT = "flat"  # a fixed amount
-    ALREADY_BILLED = (
-        "already_billed"  # what an earlier invoice charged for the same period: a negative amount
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,19 +59,19 @@ class Step:
     """One printed price step of a line: a tier, the packages, or a fixed amount.
 
     `amount_minor` is the step's share of the line: the shares sum to the line's `net_minor`. A `flat_amount` is
-    charged on top of `quantity` times `unit_amount` and is part of `amount_minor`. On prorated lines and on
-    `already_billed` the product is not the amount; the line says so in words.
+    charged on top of `quantity` times `unit_amount` and is part of `amount_minor`. On prorated lines, and for steps
+    that only move the amount (`already_billed`, a discount), the product is not the amount; words say so.
     """
 
     kind: StepKind
     amount_minor: int
-    quantity: Decimal  # what `unit_amount` is multiplied with: units, or started packages
+    quantity: Decimal  # what `unit_amount` is multiplied with: units, started packages or blocks, money
     unit_amount: Decimal | None = None  # major units, up to 12 decimals
     flat_amount: Decimal | None = None  # major units
     from_quantity: Decimal | None = None  # last unit of the tier below: this tier starts after it
     up_to: Decimal | None = None  # inclusive; None = no upper bound
-    package_size: Decimal | None = None
-    free_units: Decimal | None = None
+    package_size: Decimal | None = None  # of a package, or of the blocks of a tier
+    free_units: Decimal | None = None  # of a package; of a percentage the amount that is free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +95,7 @@ class Line:
     subscription: str = ""  # name under which lines are grouped if several subscriptions share the document
     prorated_days: int | None = None  # days charged ...
     prorated_of_days: int | None = None  # ... of the days of the whole period
+    prorated_unit: str = "day"  # second, where the plan is prorated by seconds: the two figures count those
     steps: tuple[Step, ...] = ()
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from billing.invoices.documents.snapshot import Step, StepKind
+from billing.core.pricing import StepKind
+from billing.invoices.documents.snapshot import Step
 
+# Workings written before steps named their kind.
 KIND_OF_MODEL = {
     "flat": StepKind.FLAT,
     "per_unit": StepKind.UNIT,
@@ -12,6 +14,7 @@ KIND_OF_MODEL = {
     "volume": StepKind.VOLUME,
     "package": StepKind.PACKAGE,
 }
+TIERED = frozenset({StepKind.GRADUATED, StepKind.VOLUME, StepKind.STAIRSTEP, StepKind.PERCENTAGE})
 
 
 def steps_of(working: Mapping[str, object]) -> tuple[Step, ...]:
@@ -20,41 +23,50 @@ def steps_of(working: Mapping[str, object]) -> tuple[Step, ...]:
     The shares are taken as they were rounded then; nothing is computed again.
     Raises KeyError or ValueError if the working is of another shape.
     """
-    kind = KIND_OF_MODEL[str(working["model"])]
+    model = KIND_OF_MODEL.get(str(working["model"]))
     definition = working["definition"]
     steps = working["steps"]
     if not isinstance(definition, Mapping) or not isinstance(steps, Sequence):
         raise ValueError("A working holds a price definition and a list of steps.")
-    return tuple(_step(kind, definition, step) for step in steps)
+    return tuple(_step(_kind(model, step), definition, step) for step in steps)
 
 
-def proration_of(working: Mapping[str, object]) -> tuple[int, int] | None:
-    """Days charged and days of the whole period, or None if the line is not prorated."""
+def proration_of(working: Mapping[str, object]) -> tuple[int, int, str] | None:
+    """Units charged, units of the whole period and the unit (day, second), or None if the line is not prorated."""
     fraction = working.get("fraction")
     if not isinstance(fraction, Mapping):
         return None
-    return int(fraction["days"]), int(fraction["of"])
+    unit = "second" if "seconds" in fraction else "day"
+    return int(fraction[f"{unit}s"]), int(fraction["of"]), unit
+
+
+def _kind(model: StepKind | None, step: Mapping[str, object]) -> StepKind:
+    if "kind" in step:
+        return StepKind(str(step["kind"]))
+    if model is None:
+        raise ValueError("A step of this price model names its kind.")
+    carries_amount_only = step["unit_amount"] is None and step["flat_amount"] is None
+    return StepKind.ALREADY_BILLED if carries_amount_only else model
 
 
 def _step(kind: StepKind, definition: Mapping[str, object], step: Mapping[str, object]) -> Step:
     unit_amount, flat_amount = _decimal(step["unit_amount"]), _decimal(step["flat_amount"])
     amount_minor, quantity = int(str(step["amount_minor"])), Decimal(str(step["quantity"]))
     if unit_amount is None and flat_amount is None:
-        return Step(kind=StepKind.ALREADY_BILLED, amount_minor=amount_minor, quantity=quantity)
-    if kind is StepKind.FLAT:
-        # A flat price is charged once, whatever the quantity.
-        return Step(kind=kind, amount_minor=amount_minor, quantity=Decimal(1), flat_amount=flat_amount)
+        return Step(kind=kind, amount_minor=amount_minor, quantity=quantity)
     package = kind is StepKind.PACKAGE
+    free_name = "free_amount" if kind is StepKind.PERCENTAGE else "free_units"
     return Step(
         kind=kind,
         amount_minor=amount_minor,
-        quantity=quantity,
+        # A fixed amount is charged once, whatever the quantity.
+        quantity=Decimal(1) if kind in {StepKind.FLAT, StepKind.STAIRSTEP} else quantity,
         unit_amount=unit_amount,
         flat_amount=flat_amount,
-        from_quantity=None if package else _decimal(step["from_quantity"]),
-        up_to=None if package else _decimal(step["up_to"]),
-        package_size=_decimal(definition["size"]) if package else None,
-        free_units=_decimal(definition.get("free_units")) if package else None,
+        from_quantity=_decimal(step["from_quantity"]) if kind in TIERED else None,
+        up_to=_decimal(step["up_to"]) if kind in TIERED else None,
+        package_size=_decimal(definition["size"]) if package else _decimal(step.get("block_size")),
+        free_units=_decimal(definition.get(free_name)),
     )
 
 

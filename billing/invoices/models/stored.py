@@ -57,6 +57,9 @@ class DocumentMail(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="mails")
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, null=True, related_name="mails")
     recipient = models.EmailField()
+    is_first = models.BooleanField(
+        default=False, help_text="The mail with which the document was sent; sending it again makes others."
+    )
     status = models.CharField(max_length=8, default=MailStatus.QUEUED.value)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(
@@ -76,6 +79,16 @@ class DocumentMail(models.Model):
             models.CheckConstraint(
                 condition=Q(status="sent", sent_at__isnull=False) | (~Q(status="sent") & Q(sent_at=None)),
                 name="sent_mail_says_when",
+            ),
+            models.UniqueConstraint(
+                fields=["invoice", "recipient"],
+                condition=Q(is_first=True, invoice__isnull=False),
+                name="invoice_is_sent_to_a_recipient_once",
+            ),
+            models.UniqueConstraint(
+                fields=["credit_note", "recipient"],
+                condition=Q(is_first=True, credit_note__isnull=False),
+                name="credit_note_is_sent_to_a_recipient_once",
             ),
         ]
         indexes = [

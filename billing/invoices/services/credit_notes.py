@@ -99,7 +99,7 @@ def _credit(
         if is_cancellation:
             subscriptions.release_billed_periods(invoice_id=invoice.public_id, at=at)
         _record(credit_note, actor, at)
-        queue_mails(document=credit_note, actor=actor, at=at)
+        queue_mails(document=credit_note, is_first=True, actor=actor, at=at)
     return credit_note
 
 

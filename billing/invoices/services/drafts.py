@@ -253,6 +253,8 @@ def lock_invoice(invoice_id: str) -> Invoice:
     Customer.objects.select_for_update().get(pk=found.customer_id)
     return (
         Invoice.objects.select_for_update(of=("self",))
-        .select_related("customer", "payer", "legal_entity", "subscription__plan_version__plan__product")
+        .select_related(
+            "customer", "payer", "legal_entity", "bill_run", "subscription__plan_version__plan__product"
+        )
         .get(public_id=invoice_id)
     )

@@ -20,6 +20,7 @@ from billing.invoices.documents.completeness import missing_fields
 from billing.invoices.documents.serialization import to_dict
 from billing.invoices.documents.snapshot import Snapshot
 from billing.invoices.models import Invoice, InvoiceLine
+from billing.invoices.selectors import hold_in_force
 from billing.invoices.services.drafts import lock_invoice
 from billing.invoices.services.mails import queue_mails
 from billing.invoices.snapshots import invoice_snapshot, tax_label
@@ -55,6 +56,13 @@ class TaxChanged(BillingError):
     kind = Kind.CONFLICT
 
 
+class BillingOnHold(BillingError):
+    """Somebody stopped the billing of this customer."""
+
+    code = "billing_on_hold"
+    kind = Kind.CONFLICT
+
+
 @transaction.atomic
 def finalize_invoice(*, invoice_id: str, actor: Actor, at: datetime) -> Invoice:
     """Give the draft its number, freeze it and book the receivable.
@@ -62,13 +70,14 @@ def finalize_invoice(*, invoice_id: str, actor: Actor, at: datetime) -> Invoice:
     Issue, due and tax point dates are days in the legal entity's zone. Idempotent: finalizing a finalized invoice
     returns it unchanged. Queues the mails to the billing contacts. Emits invoice.finalized.
     Locks: customer, invoice, then the number series and the accounting period.
-    Raises IncompleteDocument, TaxChanged, InvoiceVoided, IssueDateBeforeLast, PeriodClosed.
+    Raises BillingOnHold, IncompleteDocument, TaxChanged, InvoiceVoided, IssueDateBeforeLast, PeriodClosed.
     """
     invoice = lock_invoice(invoice_id)
     if invoice.status == InvoiceStatus.FINALIZED:
         return invoice
     if invoice.status == InvoiceStatus.VOIDED:
         raise InvoiceVoided(f"Invoice {invoice.number} was voided.")
+    _refuse_on_hold(invoice, at)
     zone = ZoneInfo(invoice.legal_entity.time_zone)
     issued_on = at.astimezone(zone).date()
     due_on = issued_on + timedelta(days=invoice.customer.payment_terms_days)
@@ -90,9 +99,23 @@ def finalize_invoice(*, invoice_id: str, actor: Actor, at: datetime) -> Invoice:
     invoice.save()
     _book(invoice, issued_on, actor, at)
     _record_issue(invoice, actor, at)
-    queue_mails(document=invoice, actor=actor, at=at)
+    if not is_sent_by_run(invoice):
+        queue_mails(document=invoice, is_first=True, actor=actor, at=at)
     transaction.on_commit(metrics.INVOICES_FINALIZED.inc)
     return invoice
+
+
+def is_sent_by_run(invoice: Invoice) -> bool:
+    """Whether its mail waits for somebody to send the run: stored with the run when it was started."""
+    return invoice.bill_run is not None and invoice.bill_run.needs_review
+
+
+def _refuse_on_hold(invoice: Invoice, at: datetime) -> None:
+    hold = hold_in_force(customer=invoice.customer, at=at)
+    if hold is not None:
+        raise BillingOnHold(
+            f"The billing of {invoice.customer} is on hold: {hold.reason} ({hold.actor_label}). Release it first."
+        )
 
 
 def _check_tax(invoice: Invoice, at: datetime) -> None:

@@ -45,18 +45,25 @@ class NoRecipient(BillingError):
     kind = Kind.CONFLICT
 
 
-def queue_mails(*, document: Document, actor: Actor, at: datetime) -> list[DocumentMail]:
-    """Queue one mail per billing contact in the caller's transaction; without a contact, none. Emits mail_queued."""
+def queue_mails(
+    *, document: Document, actor: Actor, at: datetime, is_first: bool = False
+) -> list[DocumentMail]:
+    """Queue one mail per billing contact in the caller's transaction; without a contact, none. Emits mail_queued.
+
+    is_first: the mail with which the document is sent. The database refuses a second one to the same address.
+    """
+    addresses = {contact.email.lower(): contact.email for contact in billing_contacts(document.customer)}
     mails = [
         DocumentMail(
             invoice=document if isinstance(document, Invoice) else None,
             credit_note=document if isinstance(document, CreditNote) else None,
-            recipient=contact.email,
+            recipient=address,
+            is_first=is_first,
             status=MailStatus.QUEUED,
             next_attempt_at=at,
             queued_at=at,
         )
-        for contact in billing_contacts(document.customer)
+        for address in addresses.values()
     ]
     for mail in DocumentMail.objects.bulk_create(mails):
         _record(EventName.INVOICE_MAIL_QUEUED, mail, document, actor, at)

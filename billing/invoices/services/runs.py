@@ -1,22 +1,22 @@
 """Bill runs: many customers billed in resumable steps, each customer once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing.activity import services as activity
 from billing.approvals import services as approvals
-from billing.approvals.models import ApprovalAction
 from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
-from billing.core.lifecycles import BILL_RUN_MOVES, BillRunStatus, InvoiceStatus, check_move
+from billing.core.lifecycles import BillRunStatus, InvoiceStatus
 from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus, Invoice
+from billing.invoices.selectors import hold_in_force, holds_in_force
 from billing.invoices.services.drafts import delete_draft, draft_due_invoices
 from billing.invoices.services.issuing import finalize_invoice
+from billing.invoices.services.run_approval import approve_bill_run, move_bill_run, record_run
+from billing.invoices.services.run_figures import note_comparison, note_customer_figures, note_run_figures
 from billing.platform.actors import Actor
 from billing.platform.clock import now
 from billing.subscriptions.selectors import due_customers
@@ -28,13 +28,8 @@ log = structlog.get_logger(__name__)
 CHUNK = 50
 """Customers per transaction. A chunk that fails is done again customer by customer."""
 
-NO_CURRENCY = "XXX"
-"""ISO 4217: 'no currency', for the approval of a run that found nothing to bill."""
-
 BILLING_LOCK = "run_billing"
 """The advisory lock of billing, taken by the command and by the task: one of them at a time."""
-
-RESUMABLE = (BillRunStatus.GENERATING, BillRunStatus.APPROVED, BillRunStatus.FINALIZING)
 
 Stop = Callable[[], bool]
 
@@ -52,13 +47,11 @@ class RunStopped(BillingError):
     kind = Kind.UNAVAILABLE
 
 
-@dataclass(frozen=True, slots=True)
-class RunTotals:
-    """What a run has made so far: customers by status, invoices, and totals per currency in minor units."""
+class DraftGone(BillingError):
+    """What this run drafted for the customer is not there any more."""
 
-    customers: dict[str, int]
-    invoices: int
-    totals_minor: dict[str, int]
+    code = "draft_gone"
+    kind = Kind.CONFLICT
 
 
 def never_stop() -> bool:
@@ -78,37 +71,52 @@ def start_bill_run(
 ) -> BillRun:
     """Open a run over every customer with something due at `as_of`, with its usage cut-off frozen now.
 
-    Customers whose drafts an earlier run left behind are in it too. Raises RunInFuture. Emits bill_run.created.
+    Customers whose drafts an earlier run left behind are in it too; those on hold are, but are not drafted.
+    Raises RunInFuture. Emits bill_run.created.
     """
     if as_of > at and not may_look_ahead:
         raise RunInFuture("The date lies in the future; only a dry run may look ahead.", field="as_of")
+    due = set(due_customers(as_of=as_of, customer=customer).values_list("pk", flat=True))
+    due.update(_left_behind(customer).values_list("customer_id", flat=True))
+    held = dict(holds_in_force(at=at).values_list("customer_id", "pk"))
     run = BillRun.objects.create(
         status=BillRunStatus.GENERATING,
         as_of=as_of,
         customer=customer,
         needs_review=needs_review,
         usage_cutoff_at=now(),
+        customer_count=len(due),
         created_at=at,
         actor_kind=actor.kind.value,
         actor_id=actor.public_id,
         actor_label=actor.label,
     )
-    due = set(due_customers(as_of=as_of, customer=customer).values_list("pk", flat=True))
-    due.update(_left_behind(customer).values_list("customer_id", flat=True))
     BillRunCustomer.objects.bulk_create(
-        (BillRunCustomer(run=run, customer_id=customer_id) for customer_id in sorted(due)), batch_size=5000
+        (
+            BillRunCustomer(
+                run=run,
+                customer_id=customer_id,
+                hold_id=held.get(customer_id),
+                status=BillRunCustomerStatus.HELD if customer_id in held else BillRunCustomerStatus.PENDING,
+            )
+            for customer_id in sorted(due)
+        ),
+        batch_size=5000,
     )
-    _record(EventName.BILL_RUN_CREATED, run, actor, at)
+    record_run(EventName.BILL_RUN_CREATED, run, actor, at)
     return run
 
 
 def something_is_due(*, as_of: datetime, customer: Customer | None = None) -> bool:
-    """Whether a run would find anybody to bill."""
-    return due_customers(as_of=as_of, customer=customer).exists() or _left_behind(customer).exists()
+    """Whether a run would find anybody to bill; who is on hold is nobody."""
+    held = holds_in_force(at=as_of)
+    due = due_customers(as_of=as_of, customer=customer).exclude(Exists(held.filter(customer=OuterRef("pk"))))
+    left = _left_behind(customer).exclude(Exists(held.filter(customer=OuterRef("customer"))))
+    return due.exists() or left.exists()
 
 
 def _left_behind(customer: Customer | None) -> QuerySet[Invoice]:
-    """Drafts that no run will finalize any more: their customer was parked when the run completed."""
+    """Drafts that no run will finalize any more: their customer was parked or on hold when the run completed."""
     drafts = Invoice.objects.filter(status=InvoiceStatus.DRAFT, bill_run__status=BillRunStatus.COMPLETED)
     return drafts if customer is None else drafts.filter(customer=customer)
 
@@ -116,12 +124,16 @@ def _left_behind(customer: Customer | None) -> QuerySet[Invoice]:
 def perform_bill_run(*, run: BillRun, actor: Actor, at: datetime, stop: Stop = never_stop) -> BillRun:
     """Take a run from where it stands to its end: draft, approve, finalize. May be repeated after any crash.
 
-    Stops before approval if the run needs review; approve it with approve_bill_run, then perform it again.
+    Stops before approval if the run needs review; approve it with approve_bill_run, then perform it again. Customers
+    that somebody retries are drafted or finalized in a run that waits or has ended, too.
     Raises ApprovalRequired if the total is above the limit of the bill run policy, RunStopped when asked to stop.
     """
     if run.status == BillRunStatus.GENERATING:
         _work(run, BillRunCustomerStatus.PENDING, _draft_customer, actor, stop)
-        run = move_bill_run(run=run, to=BillRunStatus.IN_REVIEW)
+        run = _enter_review(run, actor, at)
+    elif run.status == BillRunStatus.IN_REVIEW and _waiting(run, BillRunCustomerStatus.PENDING):
+        _work(run, BillRunCustomerStatus.PENDING, _draft_customer, actor, stop)
+        _note_worked(run, actor, at)
     if run.status == BillRunStatus.IN_REVIEW and not run.needs_review:
         run = approve_bill_run(run=run, actor=actor, at=at)
     if run.status == BillRunStatus.APPROVED:
@@ -130,8 +142,34 @@ def perform_bill_run(*, run: BillRun, actor: Actor, at: datetime, stop: Stop = n
         _work(run, BillRunCustomerStatus.DRAFTED, _finalize_customer, actor, stop)
         with transaction.atomic():
             run = move_bill_run(run=run, to=BillRunStatus.COMPLETED, completed_at=at)
-            _record(EventName.BILL_RUN_COMPLETED, run, actor, at)
+            note_run_figures(run=run)
+            record_run(EventName.BILL_RUN_COMPLETED, run, actor, at)
+    elif run.status == BillRunStatus.COMPLETED and _waiting(run, BillRunCustomerStatus.DRAFTED):
+        _work(run, BillRunCustomerStatus.DRAFTED, _finalize_customer, actor, stop)
+        _note_worked(run, actor, at)
     return run
+
+
+def _enter_review(run: BillRun, actor: Actor, at: datetime) -> BillRun:
+    """Everybody is drafted: note what the lists show, and let people look."""
+    with transaction.atomic():
+        run = move_bill_run(run=run, to=BillRunStatus.IN_REVIEW)
+        note_comparison(run=run)
+        note_run_figures(run=run)
+        record_run(EventName.BILL_RUN_DRAFTED, run, actor, at)
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def _note_worked(run: BillRun, actor: Actor, at: datetime) -> None:
+    """Those who were tried again are done."""
+    note_run_figures(run=run)
+    record_run(EventName.BILL_RUN_PROGRESSED, run, actor, at)
+
+
+def _waiting(run: BillRun, status: BillRunCustomerStatus) -> bool:
+    return run.customers.filter(status=status).exists()
 
 
 def bill_due(
@@ -156,12 +194,31 @@ def bill_due(
 
 
 def continue_bill_run(*, run_id: str, actor: Actor, at: datetime) -> BillRun:
-    """Go on with a run that was started or approved; one that waits or has ended is returned as it stands.
+    """Go on with a run as far as it goes without a person; one that waits or has ended is returned as it stands.
 
     Safe to run twice. Call it under BILLING_LOCK. Raises RunStopped.
     """
     run = BillRun.objects.get(public_id=run_id)
-    return _perform_or_wait(run, actor, at, never_stop) if run.status in RESUMABLE else run
+    return _perform_or_wait(run, actor, at, never_stop) if _goes_on(run) else run
+
+
+def _goes_on(run: BillRun) -> bool:
+    return BillRun.objects.filter(_GOES_ON, pk=run.pk).exists()
+
+
+_RETRIED = Q(
+    status=BillRunStatus.IN_REVIEW,
+    pk__in=BillRunCustomer.objects.filter(status=BillRunCustomerStatus.PENDING).values("run"),
+) | Q(
+    status=BillRunStatus.COMPLETED,
+    pk__in=BillRunCustomer.objects.filter(status=BillRunCustomerStatus.DRAFTED).values("run"),
+)
+_GOES_ON = (
+    Q(status__in=[BillRunStatus.GENERATING, BillRunStatus.FINALIZING])
+    | Q(status__in=[BillRunStatus.IN_REVIEW, BillRunStatus.APPROVED], needs_review=False)
+    | _RETRIED
+)
+"""A run in review, or approved after one, waits for a person, but for customers that somebody retries."""
 
 
 def _perform_or_wait(run: BillRun, actor: Actor, at: datetime, stop: Stop) -> BillRun:
@@ -171,64 +228,9 @@ def _perform_or_wait(run: BillRun, actor: Actor, at: datetime, stop: Stop) -> Bi
         return BillRun.objects.get(pk=run.pk)
 
 
-def approve_bill_run(*, run: BillRun, actor: Actor, at: datetime) -> BillRun:
-    """Approve the drafts of a run for finalizing. Raises ApprovalRequired, InvalidTransition."""
-    check_move(BILL_RUN_MOVES, run.status, BillRunStatus.APPROVED)
-    totals = run_totals(run=run).totals_minor or {NO_CURRENCY: 0}
-    granted = [
-        approvals.require(
-            action=ApprovalAction.BILL_RUN,
-            object_kind="bill_run",
-            object_id=run.public_id,
-            amount_minor=total_minor,
-            currency=currency,
-            actor=actor,
-            at=at,
-        )
-        for currency, total_minor in sorted(totals.items())
-    ]
-    with transaction.atomic():
-        run = move_bill_run(run=run, to=BillRunStatus.APPROVED, approval=granted[-1])
-        for approval in granted:
-            approvals.mark_executed(approval=approval, at=at)
-        _record(EventName.BILL_RUN_APPROVED, run, actor, at)
-    return run
-
-
-def cancel_bill_run(*, run: BillRun, actor: Actor, at: datetime) -> BillRun:
-    """Give a run up before finalizing: its drafts are deleted and everything is due again. Emits bill_run.canceled."""
-    with transaction.atomic():
-        run = move_bill_run(run=run, to=BillRunStatus.CANCELED)
-        for invoice_id in run.invoices.filter(status=InvoiceStatus.DRAFT).values_list("public_id", flat=True):
-            delete_draft(invoice_id=invoice_id, actor=actor, at=at)
-        _record(EventName.BILL_RUN_CANCELED, run, actor, at)
-    return run
-
-
 def unfinished_runs() -> list[BillRun]:
     """Runs that a crash or a stop left in the middle, oldest first; those that wait for a person are not among them."""
-    waiting = BillRun.objects.filter(status=BillRunStatus.IN_REVIEW, needs_review=False)
-    return list((BillRun.objects.filter(status__in=RESUMABLE) | waiting).order_by("pk"))
-
-
-def run_totals(*, run: BillRun) -> RunTotals:
-    """What a run has made so far."""
-    customers = dict(run.customers.order_by().values_list("status").annotate(Count("pk")))
-    sums = run.invoices.order_by().values("currency").annotate(total=Sum("total_minor"), count=Count("pk"))
-    rows = list(sums)
-    return RunTotals(
-        customers, sum(row["count"] for row in rows), {row["currency"]: int(row["total"]) for row in rows}
-    )
-
-
-def move_bill_run(*, run: BillRun, to: BillRunStatus, **facts: object) -> BillRun:
-    """Move a run on by compare-and-set; a run that stands elsewhere by now raises InvalidTransition."""
-    check_move(BILL_RUN_MOVES, run.status, to)
-    moved = BillRun.objects.filter(pk=run.pk, status=run.status).update(status=to, **facts)
-    current = BillRun.objects.get(pk=run.pk)
-    if not moved:
-        check_move(BILL_RUN_MOVES, current.status, to)
-    return current
+    return list(BillRun.objects.filter(_GOES_ON).order_by("pk"))
 
 
 CustomerStep = Callable[[BillRunCustomer, Actor], None]
@@ -244,11 +246,28 @@ def _work(run: BillRun, status: BillRunCustomerStatus, step: CustomerStep, actor
             return
         try:
             with transaction.atomic():
-                for row in _claim(ids, status):
-                    step(row, actor)
+                _do(_claim(ids, status), step, actor)
+                if run.customers.filter(status=status).exclude(pk__in=ids).exists():
+                    record_run(EventName.BILL_RUN_PROGRESSED, run, actor, now())
         except Exception:  # noqa: BLE001 - whatever it is, each customer is tried alone and parked with its reason
             for row_id in ids:
                 _work_alone(row_id, status, step, actor)
+
+
+def _do(rows: Sequence[BillRunCustomer], step: CustomerStep, actor: Actor) -> None:
+    for row in rows:
+        step(row, actor)
+    note_customer_figures(rows=rows)
+
+
+def draft_alone(row_id: int, actor: Actor) -> None:
+    """Draft one pending customer of a run now, for a person who waits for it; parked if it cannot be done."""
+    _work_alone(row_id, BillRunCustomerStatus.PENDING, _draft_customer, actor)
+
+
+def finalize_alone(row_id: int, actor: Actor) -> None:
+    """Finalize the drafts of one customer of a run now; parked again if it cannot be done."""
+    _work_alone(row_id, BillRunCustomerStatus.DRAFTED, _finalize_customer, actor)
 
 
 def _claim(ids: list[int], status: BillRunCustomerStatus) -> list[BillRunCustomer]:
@@ -272,19 +291,24 @@ def _work_alone(row_id: int, status: BillRunCustomerStatus, step: CustomerStep, 
     """One customer in a transaction of its own; what keeps it from being billed is noted, and the run goes on."""
     try:
         with transaction.atomic():
-            for row in _claim([row_id], status):
-                step(row, actor)
+            _do(_claim([row_id], status), step, actor)
     except Exception as error:
         code = error.code if isinstance(error, BillingError) else type(error).__name__
         if not isinstance(error, BillingError):
             log.exception("customer parked by an unexpected error", run_customer=row_id)
-        BillRunCustomer.objects.filter(pk=row_id).update(
+        BillRunCustomer.objects.filter(pk=row_id, status=status).update(
             status=BillRunCustomerStatus.PARKED, error_code=code, error_message=str(error)[:500]
         )
 
 
 def _draft_customer(row: BillRunCustomer, actor: Actor) -> None:
     at = now_for(row.customer)
+    row.error_code = row.error_message = ""
+    row.hold = hold_in_force(customer=row.customer, at=at)
+    if row.hold is not None:  # placed after the run was opened; the customer is locked by now
+        row.status = BillRunCustomerStatus.HELD
+        row.save(update_fields=["status", "hold", "error_code", "error_message"])
+        return
     for invoice_id in _left_behind(row.customer).values_list("public_id", flat=True):
         delete_draft(invoice_id=invoice_id, actor=actor, at=at)
     draft_due_invoices(
@@ -295,23 +319,16 @@ def _draft_customer(row: BillRunCustomer, actor: Actor) -> None:
         run=row.run,
     )
     row.status = BillRunCustomerStatus.DRAFTED
-    row.save(update_fields=["status"])
+    row.save(update_fields=["status", "hold", "error_code", "error_message"])
 
 
 def _finalize_customer(row: BillRunCustomer, actor: Actor) -> None:
-    drafts = row.run.invoices.filter(customer=row.customer, status=InvoiceStatus.DRAFT).order_by("pk")
-    for invoice_id in list(drafts.values_list("public_id", flat=True)):
-        finalize_invoice(invoice_id=invoice_id, actor=actor, at=now_for(row.customer))
-    row.status = BillRunCustomerStatus.FINALIZED
-    row.save(update_fields=["status"])
-
-
-def _record(name: EventName, run: BillRun, actor: Actor, at: datetime) -> None:
-    activity.record(
-        name=name,
-        object_kind="bill_run",
-        object_id=run.public_id,
-        actor=actor,
-        at=at,
-        data={"as_of": run.as_of.isoformat(), "status": run.status},
-    )
+    invoices = row.run.invoices.filter(customer=row.customer).order_by("pk")
+    found = list(invoices.values_list("public_id", "status"))
+    if row.invoice_count and not found:
+        raise DraftGone("The draft is gone: it was deleted, or another run has billed this customer since.")
+    for invoice_id, status in found:
+        if status == InvoiceStatus.DRAFT:
+            finalize_invoice(invoice_id=invoice_id, actor=actor, at=now_for(row.customer))
+    row.status, row.error_code, row.error_message = BillRunCustomerStatus.FINALIZED, "", ""
+    row.save(update_fields=["status", "error_code", "error_message"])

@@ -440,6 +440,33 @@ def of_field(model: type[Model], path: str) -> type[ListFilter]:
     return text_is(path, title)
 
 
+def filter_of(model: type[Model], declared: Any) -> type[ListFilter]:
+    """The filter that a list declares: one of ours, one in Django's way, or a column's name."""
+    if isinstance(declared, type) and issubclass(declared, ListFilter):
+        return declared
+    if isinstance(declared, type) and issubclass(declared, admin.SimpleListFilter):
+        made = {"simple": declared, "title": str(declared.title).capitalize()}
+        return type("AdoptedFilter", (AdoptedFilter,), {**made, "parameters": (declared.parameter_name,)})
+    return of_field(model, declared if isinstance(declared, str) else declared[0])
+
+
+class AdoptedFilter(ChoiceFilter):
+    """A filter written in Django's way: its lookups are the options, its queryset the condition."""
+
+    simple: type[admin.SimpleListFilter]
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any):
+        self.adopted = self.simple(request, dict(params), model, model_admin)
+        self.options = [(str(value), str(word)) for value, word in self.adopted.lookup_choices]
+        super().__init__(request, params, model, model_admin)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.given or self.problems:
+            return queryset
+        found: QuerySet[Any] | None = self.adopted.queryset(request, queryset)
+        return queryset if found is None else found
+
+
 class RelatedFilter(ChoiceFilter):
     """One of the rows that a column refers to; beyond `OPTIONS_MAX` of them, by link only."""
 

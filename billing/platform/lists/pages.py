@@ -10,7 +10,7 @@ from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
 from billing.platform.lists.columns import Column, columns_of
-from billing.platform.lists.filters import LinkedFilter, ListFilter, of_field
+from billing.platform.lists.filters import LinkedFilter, ListFilter, filter_of
 
 COUNTED_MAX = 10_000
 """Rows that are counted for the pages; of a longer list the exact count comes with the totals."""
@@ -79,7 +79,7 @@ class ListPage(ChangeList):  # type: ignore[misc]  # Unfold has no types
         params = {name: values for name, values in self.filter_params.items() if name not in OWN}
         specs: list[ListFilter] = []
         for declared in self.list_filter:
-            kind = declared if isinstance(declared, type) else of_field(self.model, declared)
+            kind = filter_of(self.model, declared)
             specs.append(kind(request, params, self.model, self.model_admin))
         for name in sorted(params)[:20]:
             specs.append(LinkedFilter(request, params, self.model, self.model_admin, name=name))

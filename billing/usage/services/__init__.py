@@ -10,6 +10,7 @@ from billing.usage.services.events import (
 from billing.usage.services.imports import begin_import, finish_import, import_events, preview_events
 from billing.usage.services.ingestion import BATCH_MAX, BatchTooLarge, ingest
 from billing.usage.services.meters import count_past_events
+from billing.usage.services.notices import take_notices
 
 __all__ = [
     "BATCH_MAX",
@@ -25,4 +26,5 @@ __all__ = [
     "import_events",
     "ingest",
     "preview_events",
+    "take_notices",
 ]

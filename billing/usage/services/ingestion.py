@@ -1,8 +1,8 @@
 """Taking events in: every face ends here.
 
 One transaction stores the events and keeps the rollups current. Its statements lock in one order everywhere
-(customers by id, then events by customer and id, then rollups by customer, meter and bucket), so that two batches
-never wait for each other in a circle.
+(customers by id, then events by customer and id, then rollups by customer, meter and bucket, then notices by
+customer), so that two batches never wait for each other in a circle.
 """
 
 import random
@@ -32,6 +32,7 @@ from billing.usage.services.events import (
     VerdictKind,
     check_event,
 )
+from billing.usage.services.notices import leave_notices
 
 BATCH_MAX = 1000
 """Events of one batch over the API. The service itself takes more, within reason; the import uses 5,000."""
@@ -87,8 +88,8 @@ def ingest(
     same, whatever its `at`, and a conflict if not; the stored one stays. A bad event never keeps a good one out.
     The time of receipt is read here and not handed in, since it counts only once the customer is locked: what is
     stored when a period is billed was received before the bill's cut-off, and what comes later after it.
-    Locks: customers (shared), events, rollups. Tried again up to 5 times after a deadlock or a lock timeout, unless
-    the caller holds a transaction. Writes no activity: stored events are their own record.
+    Locks: customers (shared), events, rollups, notices. Tried again up to 5 times after a deadlock or a lock timeout,
+    unless the caller holds a transaction. Writes no activity: stored events are their own record.
     """
     work = partial(_ingest_once, events, visible_to, accept_old)
     verdicts = with_retries(work)
@@ -189,6 +190,7 @@ def _store(batch: _Batch) -> None:
                 VerdictKind.CONFLICT, event.id, Reason.OTHER_CONTENT, message, "id"
             )
     _add_to_rollups(batch, inserted)
+    leave_notices({customer_pk for customer_pk, _ in inserted})
 
 
 def _lock_recipients(references: set[str], visible_to: int | None) -> dict[str, _Recipient]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import override_settings
 from rest_framework.test import APIClient
 
 from billing.activity.models import Activity
@@ -255,6 +256,7 @@ def test_what_is_wrong_with_a_price_is_a_sentence_that_names_the_place(
         ({"interval_count": 0}, "interval_count"),
         ({"interval_count": 121}, "interval_count"),
         ({"anchor": "birthday"}, "anchor"),
+        ({"proration": "hour"}, "proration"),
         ({"prices": [FEE] * 101}, "prices"),
         ({"published_at": "2023-11-01T00:00:00Z"}, "published_at"),
     ],
@@ -264,6 +266,18 @@ def test_version_with_wrong_terms_is_not_made(client: APIClient, changes: dict[s
     problem = client.post(f"{API}/plans/{factories.plan().public_id}/versions", body)
     assert_problem(problem, 400, "invalid_input", field=field)
     assert not PlanVersion.objects.exists()
+
+
+def test_months_of_30_days_are_refused_for_weeks_and_the_installation_has_a_policy(client: APIClient) -> None:
+    plan = factories.plan()
+    path = f"{API}/plans/{plan.public_id}/versions"
+    weekly = version_body(FEE) | {"interval_unit": "week", "proration": "thirty_day_month"}
+    assert_problem(client.post(path, weekly), 400, "invalid_period", field="proration")
+    assert not PlanVersion.objects.exists()
+    assert client.post(path, version_body(FEE)).json()["proration"] == "day"
+    assert client.post(path, version_body(FEE) | {"proration": "second"}).json()["proration"] == "second"
+    with override_settings(DEFAULT_PRORATION="none"):
+        assert client.post(path, version_body(FEE)).json()["proration"] == "none"
 
 
 def test_versions_count_up_and_a_version_without_prices_stays_closed(client: APIClient) -> None:

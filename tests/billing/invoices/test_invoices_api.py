@@ -8,8 +8,9 @@ from rest_framework.test import APIClient
 from billing.activity.models import Activity
 from billing.approvals.models import ApprovalPolicy, ApprovalRequest
 from billing.invoices import services
-from billing.invoices.models import CreditNote, DocumentMail
+from billing.invoices.models import BillRun, CreditNote, DocumentMail
 from billing.platform.clock import now
+from customers import services as customers
 from customers.models import Customer
 from customers.selectors import now_for
 from tests import billing_factories, factories
@@ -248,3 +249,78 @@ def test_bill_run_says_what_it_made(client: APIClient) -> None:
         1,
         {"EUR": "117.81"},
     )
+
+
+def reviewed(*, count: int = 2) -> BillRun:
+    clock, version = factories.test_clock(), billing_factories.version_with_fee()
+    for _ in range(count):
+        billing_factories.billed_customer(clock=clock, version=version, method=None)
+    run = services.start_bill_run(as_of=now(), needs_review=True, actor=factories.ACTOR, at=now())
+    return services.perform_bill_run(run=run, actor=factories.ACTOR, at=now())
+
+
+def test_customers_of_a_run_are_listed_excluded_and_taken_back_in(client: APIClient) -> None:
+    run = reviewed()
+    base = f"/api/v1/bill-runs/{run.public_id}/customers"
+    listed = client.get(base, {"flag": "first_invoice", "limit": 1}).json()
+    (one,) = listed["data"]
+    assert (one["status"], one["total"], one["last_total"], one["flags"]) == (
+        "drafted",
+        "117.81",
+        None,
+        ["first_invoice"],
+    )
+    assert (
+        client.get(base, {"cursor": listed["next_cursor"]}).json()["data"][0]["customer"] != one["customer"]
+    )
+    given = {"reason": "By hand"}
+    answer = client.post(f"{base}/{one['customer']}/exclude", given, format="json").json()
+    assert (answer["status"], answer["exclude_reason"]) == ("excluded", "By hand")
+    assert [row["customer"] for row in client.get(base, {"status": "excluded"}).json()["data"]] == [
+        one["customer"]
+    ]
+    assert client.post(f"{base}/{one['customer']}/include").json()["status"] == "drafted"
+    assert client.post(f"{base}/{one['customer']}/retry").json()["code"] == "nothing_to_retry"
+    assert client.post(f"{base}/cus_unknown/exclude", given, format="json").status_code == 404
+
+
+def test_a_hold_is_placed_listed_and_released(client: APIClient) -> None:
+    run = reviewed(count=1)
+    customer = run.customers.get().customer
+    given = {"customer": customer.public_id, "reason": "Dispute", "until_on": "2023-11-20"}
+    hold = client.post("/api/v1/billing-holds", given, format="json").json()
+    assert (hold["until_at"], hold["released_at"]) == ("2023-11-19T23:00:00Z", None)
+    assert client.post("/api/v1/billing-holds", given, format="json").json()["id"] == hold["id"]
+    other = client.post("/api/v1/billing-holds", {**given, "reason": "Other"}, format="json")
+    assert (other.status_code, other.json()["code"]) == (409, "already_on_hold")
+    past = client.post("/api/v1/billing-holds", {**given, "until_on": "2023-11-01"}, format="json").json()
+    assert "until_on" in str(past)
+    (row,) = client.get(f"/api/v1/bill-runs/{run.public_id}/customers").json()["data"]
+    assert (row["status"], row["hold"]) == ("held", hold["id"])
+    released = client.post(f"/api/v1/billing-holds/{hold['id']}/release").json()
+    assert released["released_at"] is not None
+    assert client.post(f"/api/v1/billing-holds/{hold['id']}/release").json()["code"] == "hold_released"
+    assert len(client.get("/api/v1/billing-holds", {"customer": customer.public_id}).json()["data"]) == 1
+
+
+def test_a_run_is_sent_when_it_is_completed_and_once(client: APIClient) -> None:
+    run = reviewed()
+    address = f"/api/v1/bill-runs/{run.public_id}/send"
+    assert client.post(address).json()["code"] == "run_not_completed"
+    run = services.approve_bill_run(run=run, actor=factories.ACTOR, at=now())
+    services.perform_bill_run(run=run, actor=factories.ACTOR, at=now())
+    assert client.post(address).json()["code"] == "nothing_to_send"  # nobody has a contact
+    contact = customers.ContactInput(name="Ada", email="ada@acme.example", mail_roles=["billing"])
+    first = run.customers.order_by("pk")[0].customer
+    customers.update_customer(customer=first, contacts=[contact], actor=factories.ACTOR, at=now())
+    answer = client.post(address)
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "invoices": 1,
+        "totals": {"EUR": "117.81"},
+        "sent_before": 0,
+        "without_contact": 1,
+        "voided": 0,
+    }
+    assert services.send_bill_run(run_id=run.public_id, actor=factories.ACTOR, at=now()) == 1
+    assert client.post(address).json()["code"] == "nothing_to_send"

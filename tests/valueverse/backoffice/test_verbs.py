@@ -244,9 +244,14 @@ def test_a_run_is_looked_at_started_reviewed_and_approved() -> None:
     perform_bill_run(run.public_id)
     run.refresh_from_db()
     assert run.status == "in_review"
-    assert "first invoice" in text(client, page(run))
-    assert "Finalize 1 invoice, 117.81 EUR" in text(client, page(run, "approve"))
+    assert "First invoice" in text(client, page(run))
+    assert "Approve 1 invoice, 117.81 EUR" in text(client, page(run, "approve"))
     act(client, run, "approve")
+    perform_bill_run(run.public_id)
+    run.refresh_from_db()
+    assert run.status == "approved"  # issues nothing before somebody finalizes it
+    assert "Finalize 1 invoice, 117.81 EUR" in text(client, page(run, "finalize"))
+    act(client, run, "finalize")
     perform_bill_run(run.public_id)
     run.refresh_from_db()
     assert run.status == "completed"

@@ -11,7 +11,7 @@ from valueverse import supervisor
 
 
 class Command(BaseCommand):
-    help = "Migrates, then runs web, worker and beat until Ctrl-C or `make stop`."
+    help = "Migrates, then runs web, live, worker and beat behind one address until Ctrl-C or `make stop`."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=settings.PORT, help="or $PORT")

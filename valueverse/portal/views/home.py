@@ -1,42 +1,25 @@
 """Home, subscriptions and account: where a customer stands, and what comes next."""
 
 from collections import defaultdict
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from billing.catalog.selectors import price_model
-from billing.core.pricing import Flat, Graduated, Package, PerUnit, Volume
-from billing.core.pricing.tiers import Tier
-from billing.invoices.documents.formatting import format_quantity, format_unit_amount
 from billing.invoices.models import Invoice
 from billing.invoices.services.disclosing import note_shown
-from billing.subscriptions.models import Subscription, SubscriptionItem
+from billing.subscriptions.models import Subscription
 from customers.models import CollectionMethod
 from customers.selectors import payer_of
 from payments.selectors import default_method
 from valueverse.portal.access import CUSTOMER_KEY, Member, for_members, show
 from valueverse.portal.billing_view import Outlook, all_subscriptions, outlook, running_subscriptions
-from valueverse.portal.explanation import tier_words
+from valueverse.portal.prices import price_row
 from valueverse.portal.states import State, subscription_state
 from valueverse.portal.views.invoices import listed, open_only, visible_invoices
-from valueverse.portal.words import say
 
 LATEST = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PriceRow:
-    """A price of a plan in words: name, price, and its tiers as label and price."""
-
-    name: str
-    price: str
-    tiers: list[tuple[str, str]]
-    note: str
 
 
 @require_safe
@@ -85,7 +68,15 @@ def _subscription(subscription: Subscription, member: Member) -> dict[str, Any]:
         "subscription": subscription,
         "state": state,
         "outlook": seen,
-        "prices": [price_row(item, subscription, member) for item in items],
+        "prices": [
+            price_row(
+                item,
+                subscription.currency,
+                language=member.language,
+                interval=_interval(subscription, member),
+            )
+            for item in items
+        ],
     }
 
 
@@ -94,69 +85,6 @@ def _interval(subscription: Subscription, member: Member) -> str:
     if version.interval_count == 1:
         return member.say(f"interval_{version.interval_unit}")
     return member.say(f"interval_{version.interval_unit}s", count=version.interval_count)
-
-
-def price_row(item: SubscriptionItem, subscription: Subscription, member: Member) -> PriceRow:
-    """A price of the plan, in the customer's words."""
-    return _PriceWords(item, subscription.currency, member.language, _interval(subscription, member)).row()
-
-
-class _PriceWords:
-    """Puts the terms of one price into words."""
-
-    def __init__(self, item: SubscriptionItem, currency: str, language: str, interval: str) -> None:
-        self.item, self.currency, self.language, self.interval = item, currency, language, interval
-
-    def row(self) -> PriceRow:
-        model = price_model(self.item.price)
-        name = self.item.price.name
-        match model:
-            case Flat():
-                amount = f"{self.amount(model.amount)} {self.currency}"
-                times = (
-                    f"{format_quantity(self.item.quantity, self.language)} × "
-                    if self.item.quantity != 1
-                    else ""
-                )
-                fee = self.say("per_interval", amount=times + amount, interval=self.interval)
-                return PriceRow(name, fee, [], "")
-            case PerUnit():
-                return PriceRow(
-                    name, self.say("per_unit_price", price=self.priced(model.unit_amount)), [], ""
-                )
-            case Package():
-                size = format_quantity(model.size, self.language)
-                price = self.say("package_price", amount=self.priced(model.amount), size=size)
-                free = format_quantity(model.free_units, self.language) if model.free_units else ""
-                return PriceRow(name, price, [], self.say("package_free", free=free) if free else "")
-            case Graduated():
-                return PriceRow(
-                    name, self.say("usage_price"), self.tiers(model.tiers), self.say("graduated_note")
-                )
-            case Volume():
-                return PriceRow(
-                    name, self.say("usage_price"), self.tiers(model.tiers), self.say("volume_note")
-                )
-
-    def say(self, key: str, **values: object) -> str:
-        return say(self.language, key, **values)
-
-    def amount(self, amount: Decimal) -> str:
-        return format_unit_amount(amount, self.currency, self.language)
-
-    def priced(self, amount: Decimal) -> str:
-        return f"{self.amount(amount)} {self.currency}"
-
-    def tiers(self, tiers: tuple[Tier, ...]) -> list[tuple[str, str]]:
-        rows: list[tuple[str, str]] = []
-        start: Decimal | None = None
-        for tier in tiers:
-            price = self.say("per_unit_price", price=self.priced(tier.unit_amount))
-            if tier.flat_amount:
-                price += f", {self.say('tier_flat', amount=self.priced(tier.flat_amount))}"
-            rows.append((tier_words(start, tier.up_to, language=self.language), price))
-            start = tier.up_to
-        return rows
 
 
 @require_safe

@@ -63,6 +63,7 @@ def usage(request: HttpRequest, member: Member) -> HttpResponse:
     choice = _chosen(request, member)
     content: dict[str, Any] = {"choice": choice}
     if choice is not None:
+        content["is_current"] = choice.period.start <= member.at < choice.period.end
         content["periods"] = [
             (one.start_on(choice.zone).isoformat(), _words(one, choice, member), one == choice.period)
             for one in choice.periods

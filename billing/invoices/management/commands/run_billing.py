@@ -46,12 +46,18 @@ class Command(BillingCommand):
             "--approve", metavar="RUN", help="Approve a run that waits, and finalize its drafts."
         )
         parser.add_argument(
+            "--send", metavar="RUN", help="Queue the mails of a reviewed run that is completed."
+        )
+        parser.add_argument(
             "--cancel", metavar="RUN", help="Give a run up that waits; everything is due again."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["cancel"]:
             self.cancel(options["cancel"])
+            return
+        if options["send"]:
+            self.send(options["send"])
             return
         customer = self.find_customer(options["customer"])
         dry_run: bool = options["dry_run"]
@@ -96,6 +102,27 @@ class Command(BillingCommand):
         text = f"Run {run.public_id} is canceled, its drafts are deleted; what they billed is due again."
         self.report(text, {"runs": [{"id": run.public_id, "status": run.status}]})
 
+    def send(self, public_id: str) -> None:
+        """Queue each invoice's mails once; sending a run again sends what could not be sent before."""
+        run = self.find_run(public_id)
+        plan = services.sending_plan(run=run)
+        services.request_sending(run=run, actor=ACTOR, at=now())
+        sent = services.send_bill_run(run_id=run.public_id, actor=ACTOR, at=now())
+        sums = ", ".join(
+            f"{format_major(minor, code)} {code}" for code, minor in sorted(plan.totals_minor.items())
+        )
+        self.report(
+            f"Queued the mails of {sent} invoices, {sums}. Skipped: {plan.sent_already} sent before, "
+            f"{plan.without_contact} without a billing contact, {plan.voided} voided.",
+            {
+                "run": run.public_id,
+                "sent": sent,
+                "sent_before": plan.sent_already,
+                "without_contact": plan.without_contact,
+                "voided": plan.voided,
+            },
+        )
+
     def look_ahead(self, as_of: datetime, customer: Customer | None) -> int:
         """Do all of it, short of what somebody has to approve first, and roll it back."""
         with transaction.atomic():
@@ -138,6 +165,11 @@ class Command(BillingCommand):
             f"waits for approval: run_billing --approve {run.public_id} (or --cancel {run.public_id})"
             for run in BillRun.objects.filter(status=BillRunStatus.IN_REVIEW).order_by("pk")
             if not dry_run
+        ]
+        lines += [
+            f"not sent yet: run_billing --send {run.public_id}"
+            for run in runs
+            if run.status == BillRunStatus.COMPLETED and run.needs_review and not dry_run
         ]
         finalized = sum(invoice["status"] == InvoiceStatus.FINALIZED for invoice in invoices)
         drafts = f", {len(invoices) - finalized} drafts" if len(invoices) > finalized else ""

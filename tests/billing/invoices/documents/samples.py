@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pypdfium2
 
+from billing.core.pricing import StepKind
 from billing.invoices.documents.snapshot import (
     BankAccount,
     CollectionMethod,
@@ -21,7 +22,6 @@ from billing.invoices.documents.snapshot import (
     Reference,
     Snapshot,
     Step,
-    StepKind,
     Tax,
 )
 

@@ -10,10 +10,11 @@ import pypdfium2
 import pytest
 import segno
 
+from billing.core.pricing import StepKind
 from billing.invoices.documents.lines import line_groups, row_spans
 from billing.invoices.documents.page import page_content
 from billing.invoices.documents.pdf import DocumentNotRenderable, logo_problem, render_pdf
-from billing.invoices.documents.snapshot import CreditUse, Party, Snapshot, Step, StepKind, Tax
+from billing.invoices.documents.snapshot import CreditUse, Party, Snapshot, Step, Tax
 from tests.billing.invoices.documents import samples
 from tests.billing.invoices.documents.samples import pdf_pages, pdf_text
 

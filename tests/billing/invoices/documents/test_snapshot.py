@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from billing.core.errors import InvalidInput
 from billing.core.invoice import Charge, ChargeKind, InvoiceInput, Timing, calculate
 from billing.core.periods import Period
-from billing.core.pricing import parse_price
+from billing.core.pricing import StepKind, parse_price
+from billing.core.proration import ProrationUnit, Share
 from billing.core.tax import TaxCategory, TaxTreatment
 from billing.invoices.documents.canonical import canonical_json, sha256_hex
 from billing.invoices.documents.serialization import from_dict, to_dict
-from billing.invoices.documents.snapshot import AccountingTax, Snapshot, StepKind
+from billing.invoices.documents.snapshot import AccountingTax, Snapshot
 from billing.invoices.documents.steps import proration_of, steps_of
 from tests.billing.invoices.documents import samples
 
@@ -184,15 +185,12 @@ def test_late_usage_names_what_was_billed_before_as_a_negative_step() -> None:
 
 
 def test_a_prorated_line_says_how_many_days_of_how_many() -> None:
-    from fractions import Fraction
-
     working = _working(
         "flat",
         {"amount": "99.00"},
         "1",
         kind=ChargeKind.RECURRING,
-        fraction=Fraction(15, 30),
-        fraction_of=30,
+        share=Share(15, 30, ProrationUnit.DAY),
     )
-    assert proration_of(working) == (15, 30)
+    assert proration_of(working) == (15, 30, "day")
     assert proration_of(_working("flat", {"amount": "1"}, "1")) is None

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("customers", "0002_portal_membership"),
-        ("invoices", "0002_permissions_per_verb"),
+        ("invoices", "0003_bill_runs_reviewed"),
         ("subscriptions", "0001_initial"),
     ]
 

@@ -30,7 +30,7 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0001_groups"),
+        ("valueverse", "0002_groups_review_bill_runs"),
         ("customers", "0003_number_formats_and_saved_views"),
     ]
 

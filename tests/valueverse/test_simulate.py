@@ -1,0 +1,102 @@
+"""`manage.py simulate`: published figures, a seller's own, and cases that are wrong."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+PUBLISHED = Path(__file__).parents[1] / "golden/cases/published.jsonl"
+PRICE = {
+    "model": "volume",
+    "tiers": [{"up_to": "100", "unit_price": "2"}, {"up_to": None, "unit_price": "1.5"}],
+}
+STUB = {"kind": "proration", "interval": "month", "start": "2023-11-01", "target_date": "2023-11-01"}
+CASE: dict[str, Any] = {"id": "own", "source": "own", "kind": "rating", "price": PRICE, "units": "150"}
+
+
+def simulate(tmp_path: Path, *cases: object, check: bool = False) -> tuple[list[dict[str, Any]], str]:
+    """The answers to cases, and what was said on standard error."""
+    file, output, said = tmp_path / "cases.jsonl", tmp_path / "answers.jsonl", io.StringIO()
+    file.write_text("\n".join(case if isinstance(case, str) else json.dumps(case) for case in cases))
+    call_command("simulate", str(file), output=output.open("w"), check=check, stderr=said)
+    return [json.loads(line) for line in output.read_text().splitlines()], said.getvalue()
+
+
+def test_published_figures_hold(tmp_path: Path) -> None:
+    cases = PUBLISHED.read_text().splitlines()
+    answers, said = simulate(tmp_path, *cases, check=True)
+    assert len(answers) == len(cases) > 100
+    assert f"{len(cases)} of {len(cases)} pass" in said
+
+
+def test_own_price_list_that_no_longer_holds_is_a_finding(tmp_path: Path) -> None:
+    answers, _ = simulate(tmp_path, CASE | {"expect": {"amount": "225.00", "unit_amount": "1.5"}}, check=True)
+    assert answers[0]["result"]["amount"] == "225"
+    said = io.StringIO()
+    file = tmp_path / "wrong.jsonl"
+    file.write_text(json.dumps(CASE | {"expect": {"amount": "226"}}))
+    with pytest.raises(SystemExit) as ended:
+        call_command("simulate", str(file), output=io.StringIO(), check=True, stderr=said)
+    assert ended.value.code == 3
+    assert "own: result.amount: '225' where '226' was expected" in said.getvalue()
+
+
+def test_expected_fields_are_never_read_to_answer(tmp_path: Path) -> None:
+    with_it, _ = simulate(tmp_path, CASE | {"expect": {"amount": "1"}})
+    without, _ = simulate(tmp_path, CASE)
+    assert with_it == without
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"units": "many"}, "units"),
+        ({"units": 1.5}, "units"),
+        ({"units": "-1"}, "quantity"),
+        ({"price": "free"}, "price"),
+        ({"price": {"model": "volume", "tiers": "x"}}, "price.tiers"),
+        ({"price": {"model": "auction"}}, "price.model"),
+        ({"price": {**PRICE, "tiers": [{"up_to": "9", "unit_price": "2"}] * 3}}, "tiers[1].up_to"),
+        ({"kind": 7}, "kind"),
+        (
+            {
+                "kind": "proration",
+                "interval": "fortnight",
+                "start": "2023-11-01",
+                "target_date": "2023-11-01",
+            },
+            "interval",
+        ),
+        ({"kind": "proration", "interval": "month", "start": "soon", "target_date": "2023-11-01"}, "start"),
+        (
+            {"kind": "proration", "interval": "month", "start": "2023-11-02", "target_date": "2023-11-01"},
+            "target_date",
+        ),
+        (
+            {"kind": "billing_dates", "interval": "month", "anchor_day": 32, "start": "2023-11-02"},
+            "anchor_day",
+        ),
+        ({"kind": "rounding", "currency": "XXY", "value": "1"}, "currency"),
+        ({"kind": "tax", "currency": "EUR", "lines": "none"}, "lines"),
+    ],
+)
+def test_wrong_case_is_answered_with_the_field_that_is_wrong(
+    tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    (answer,), _ = simulate(tmp_path, CASE | changes)
+    assert answer["id"] == "own"
+    assert field in answer["error"]["message"]
+
+
+def test_what_is_not_answered_says_why(tmp_path: Path) -> None:
+    answers, _ = simulate(tmp_path, CASE | {"kind": "scenario"}, CASE | {"events": [{"value": "1"}]})
+    assert [set(answer) for answer in answers] == [{"id", "unsupported"}] * 2
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '"text"', "[" * 100_000, "1" * 5000])
+def test_file_that_holds_no_case_is_refused_naming_the_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(CommandError, match="line 2"):
+        simulate(tmp_path, CASE, line)

@@ -1,0 +1,204 @@
+"""Kind `rating`: a price applied to a quantity."""
+
+from decimal import Decimal
+from typing import Any
+
+from billing.core.errors import InvalidInput
+from billing.core.pricing import PriceModel, Rated, Step, StepKind, parse_price, rate
+from billing.core.quantity import DECIMAL
+from valueverse.simulation.reading import Fields, Unsupported, shown
+
+FLAT_AT_ZERO = frozenset({"getlago", "openmeterio"})
+"""Sources whose plans charge the first tier's fixed amount without usage too: a setting of a price here."""
+
+_PER_EVENT = ("fixed_fee", "free_units_per_events", "free_units_per_total", "min_per_event", "max_per_event")
+_LATER = {
+    "events": "prices that look at single events",
+    "peaks": "capacity prices",
+    "charges": "several prices at once",
+    "prior_units": "bills within a period",
+    "prior_amount": "bills within a period",
+    "credits_applied": "credits on lines",
+    "line_position": "bills within a period",
+}
+_WHOLE = ("whole_period", "last_of_period")
+_ROUNDING = {"ceiling": "up", "floor": "down", "round": "nearest"}
+
+
+def answer(case: Fields) -> dict[str, Any]:
+    """The amount, and what else such a case may ask for. Raises Unsupported, InvalidPrice, InvalidQuantity."""
+    for name, what in _LATER.items():
+        if case.has(name) and case.data[name] not in ("0", *_WHOLE):
+            raise Unsupported(f"{what} are not priced yet")
+    price = price_of(case)
+    units = case.number("units")
+    rated = rate(price, units)
+    numbers = _tier_numbers(case.part("price"))
+    result: dict[str, Any] = {
+        "amount": shown(rated.amount),
+        "tiers": _tiers(rated, numbers),
+        "billed_units": shown(units),
+    }
+    average = DECIMAL.divide(rated.amount, units) if units else Decimal(0)
+    result["unit_amount"] = shown(_rounded(case, average))
+    packages = [step.quantity for step in rated.steps if step.kind is StepKind.PACKAGE]
+    result["packages"] = shown(sum(packages, Decimal(0)))
+    result["lines"] = _lines(rated, numbers)
+    return result
+
+
+def price_of(case: Fields) -> PriceModel:
+    """The price of a case in the product's terms."""
+    price = case.part("price")
+    definition = _definition(price)
+    tiered = "tiers" in definition
+    if tiered and case.text("source", "").partition("/")[0] in FLAT_AT_ZERO:
+        definition["flat_at_zero"] = True
+    modifiers = _modifiers(case, price)
+    return parse_price(
+        price.text("model"), {**definition, "modifiers": modifiers} if modifiers else definition
+    )
+
+
+def _definition(price: Fields) -> dict[str, Any]:
+    match price.text("model"):
+        case "flat":
+            return {"amount": price.text("amount")}
+        case "per_unit":
+            return {"unit_amount": price.text("unit_price")}
+        case "package":
+            return {
+                "size": price.text("package_size"),
+                "amount": price.text("package_price", "0"),
+                "free_units": price.text("free_units", "0"),
+            }
+        case "percentage":
+            if [name for name in price.given(*_PER_EVENT) if price.number(name)]:
+                raise Unsupported("prices that look at single events are not priced yet")
+            return {"percent": price.text("rate")}
+        case "graduated" | "volume" | "stairstep" | "graduated_percentage" as model:
+            rows = price.parts("tiers")
+            return {"tiers": [_tier(row, model, is_last=row is rows[-1]) for row in rows]}
+        case "dynamic" | "capacity" as model:
+            raise Unsupported(f"the price model {model} is not there yet")
+        case _:
+            raise InvalidInput("is not a price model", field="price.model")
+
+
+def _tier(row: Fields, model: str, *, is_last: bool) -> dict[str, Any]:
+    """A tier; a quantity past the last bound stays in the last tier."""
+    up_to = None if is_last or not row.has("up_to") else row.text("up_to")
+    if model == "stairstep":
+        return {"up_to": up_to, "amount": row.text("flat_fee")}
+    flat = row.text("flat_fee", "0")
+    if model == "graduated_percentage":
+        return {"up_to": up_to, "percent": row.text("rate"), "flat_amount": flat}
+    unit_amount = row.text("block_price") if row.has("block_price") else row.text("unit_price")
+    tier = {"up_to": up_to, "unit_amount": unit_amount, "flat_amount": flat}
+    return tier | {name: row.text(name) for name in row.given("block_size", "max_amount")}
+
+
+def _tier_numbers(price: Fields) -> dict[str, int]:
+    """The number of each tier by its bound; the last one has none."""
+    rows = price.parts("tiers")
+    bounds = ["" if row is rows[-1] or not row.has("up_to") else shown(row.number("up_to")) for row in rows]
+    return {bound: number for number, bound in enumerate(bounds, start=1)}
+
+
+def _modifiers(case: Fields, price: Fields) -> dict[str, Any]:
+    modifiers: dict[str, Any] = {
+        name: price.text(f"{name}_amount") for name in ("minimum", "maximum") if price.has(f"{name}_amount")
+    }
+    if case.has("discount"):
+        discount = case.part("discount")
+        if discount.has("percent"):
+            modifiers["discount_percent"] = discount.text("percent")
+        if discount.has("units"):
+            modifiers["free_units"] = discount.text("units")
+    if case.has("unit_conversion"):
+        conversion = case.part("unit_conversion")
+        if conversion.text("operation") not in ("divide", "none"):
+            raise Unsupported("a quantity is divided for its price, never multiplied")
+        modifiers["conversion"] = {
+            "units_per": conversion.text("factor", "1"),
+            "decimals": conversion.whole("decimals", 0),
+            "rounding": _ROUNDING.get(conversion.text("rounding", "round"), "nearest"),
+        }
+    return modifiers
+
+
+def _tiers(rated: Rated, numbers: dict[str, int]) -> list[dict[str, Any]]:
+    return [_tier_row(_number(step, numbers), step) for step in rated.steps]
+
+
+def _number(step: Step, numbers: dict[str, int]) -> int:
+    """Which tier of the price a step stands for, counted from 1."""
+    return numbers.get(shown(step.up_to) if step.up_to is not None else "", 1)
+
+
+def _tier_row(index: int, step: Step) -> dict[str, Any]:
+    flat = step.flat_amount or Decimal(0)
+    without_flat = shown(step.amount - flat)
+    row = {
+        "tier": index,
+        "units": shown(step.quantity),
+        "flat_fee": shown(flat),
+        "per_unit_total": without_flat,
+        "amount": shown(step.amount),
+    }
+    if step.kind is StepKind.PERCENTAGE:
+        return row | {"rate": shown((step.unit_amount or Decimal(0)) * 100), "rate_total": without_flat}
+    return row | {"unit_price": shown((step.quantity and step.unit_amount) or Decimal(0))}
+
+
+def _lines(rated: Rated, numbers: dict[str, int]) -> list[dict[str, Any]]:
+    """What OpenMeter bills as lines: the units and the fixed amount of a tier apart, discounts from the last back."""
+    lines: list[dict[str, Any]] = []
+    discounts: list[tuple[str, Decimal]] = []
+    for step in rated.steps:
+        if step.kind is StepKind.MINIMUM:
+            lines.append(
+                {"kind": "commitment", "unit": step.amount, "units": Decimal(1), "charges": step.amount}
+            )
+        elif step.kind in (StepKind.DISCOUNT, StepKind.MAXIMUM):
+            reason = "percentage" if step.kind is StepKind.DISCOUNT else "maximum_spend"
+            discounts.append((reason, -step.amount))
+        else:
+            lines += _parts(_number(step, numbers), step)
+    for reason, amount in discounts:
+        _take_off(lines, reason, amount)
+    return [_line_row(line) for line in lines]
+
+
+def _parts(tier: int, step: Step) -> list[dict[str, Any]]:
+    parts = []
+    if step.unit_amount is not None and not (step.kind is StepKind.VOLUME and not step.unit_amount):
+        parts.append({"kind": "usage", "tier": tier, "unit": step.unit_amount, "units": step.quantity})
+    if step.flat_amount:
+        parts.append({"kind": "flat", "tier": tier, "unit": step.flat_amount, "units": Decimal(1)})
+    return parts
+
+
+def _take_off(lines: list[dict[str, Any]], reason: str, amount: Decimal) -> None:
+    for line in reversed(lines):
+        left = line["unit"] * line["units"] - sum(taken for _, taken in line.get("discounts", []))
+        taken = min(amount, left)
+        if taken:
+            line.setdefault("discounts", []).append((reason, taken))
+            amount -= taken
+
+
+def _line_row(line: dict[str, Any]) -> dict[str, Any]:
+    amount = line["unit"] * line["units"]
+    off = sum((taken for _, taken in line.get("discounts", [])), Decimal(0))
+    row = {"kind": line["kind"], "unit_amount": shown(line["unit"]), "units": shown(line["units"])}
+    row |= {"amount": shown(amount), "discounts": shown(off), "total": shown(amount - off)}
+    row |= {"charges": shown(line["charges"])} if "charges" in line else {"tier": line["tier"]}
+    named = [{"amount": shown(taken), "reason": reason} for reason, taken in line.get("discounts", [])]
+    return row | {"discount_lines": named}
+
+
+def _rounded(case: Fields, amount: Decimal) -> Decimal:
+    if not case.has("unit_amount_rounded_to"):
+        return amount
+    return round(amount, case.whole("unit_amount_rounded_to"))
