@@ -22,7 +22,6 @@ from customers.models import (
     NumberSeries,
     TaxRegistration,
     TestClock,
-    User,
 )
 
 
@@ -163,8 +162,9 @@ class TestClockAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/customers/testclock/advance.html", context)
 
 
-@admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
+    """The list of people; their page is in `valueverse.backoffice`."""
+
     list_display = ["email", "name", "is_staff", "is_superuser", "is_active", "last_login"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["email", "name"]

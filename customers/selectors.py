@@ -10,6 +10,7 @@ from billing.platform.clock import now
 from customers.models import (
     Contact,
     Customer,
+    CustomerVisit,
     LegalEntity,
     MailRole,
     PortalLink,
@@ -17,6 +18,7 @@ from customers.models import (
     TaxRegistration,
     TestClock,
     User,
+    UserSession,
 )
 
 
@@ -130,3 +132,26 @@ def today_of(*, customer: str, legal_entity: str, at: datetime) -> Cast:
         F(f"{legal_entity}__time_zone"), instant, function="timezone", output_field=DateTimeField()
     )
     return Cast(local, DateField())
+
+
+def sessions_of(user: User, *, at: datetime) -> QuerySet[UserSession]:
+    """Where a person is signed in, last used first."""
+    return UserSession.objects.filter(user=user, expires_at__gt=at).order_by("-seen_at", "-pk")
+
+
+def session_is_live(*, session_key: str, at: datetime) -> bool:
+    """Whether somebody is still signed in with this session."""
+    return UserSession.objects.filter(
+        session_key=session_key, expires_at__gt=at, user__is_active=True
+    ).exists()
+
+
+def open_customer_visit(*, user: User, at: datetime) -> CustomerVisit | None:
+    """The visit of this person that shows something now."""
+    return (
+        CustomerVisit.objects.select_related(
+            "customer__legal_entity", "customer__test_clock", "customer__payer"
+        )
+        .filter(user=user, ended_at=None, expires_at__gt=at)
+        .first()
+    )

@@ -2,15 +2,25 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from billing.platform.clock import now
+from valueverse.backoffice.access_pages import AccessPages
 from valueverse.backoffice.books import LedgerViews
 from valueverse.backoffice.dashboard import dashboard
 from valueverse.backoffice.lists import ListViews
+from valueverse.backoffice.signing_in import StaffLoginView, login_context
+from valueverse.backoffice.viewing import ViewingPages
+
+NOT_SHOWN = frozenset({"account", "mfa"})
+"""django-allauth would register its tables: second factors are managed on their own pages, through services."""
 
 
 class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
@@ -20,7 +30,38 @@ class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unf
 
     def extra_urls(self) -> list[URLPattern]:
         """Pages that belong to no single row. Unfold puts them before the admins' own addresses."""
-        return [*LedgerViews(self).urls(), *self.list_urls()]
+        return [
+            *LedgerViews(self).urls(),
+            *AccessPages(self).urls(),
+            *ViewingPages(self).urls(),
+            *self.list_urls(),
+        ]
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Every model that is shown here, and none of those that are not."""
+        models = model_or_iterable if isinstance(model_or_iterable, list | tuple) else [model_or_iterable]
+        shown = [model for model in models if model._meta.app_label not in NOT_SHOWN]
+        super().register(shown, admin_class, **options)
+
+    @method_decorator(never_cache)
+    @login_not_required
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """The first step of signing in; `backoffice.signing_in` has the second."""
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
+        request.current_app = self.name
+        view = StaffLoginView.as_view(
+            authentication_form=self.login_form,
+            template_name="admin/login.html",
+            extra_context={**login_context(self, request), **(extra_context or {})},
+        )
+        return view(request)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's address of the page; ours is with the account."""
+        return HttpResponseRedirect(reverse("admin:account_password", current_app=self.name))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard."""

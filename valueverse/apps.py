@@ -18,6 +18,7 @@ class ValueVerseConfig(AppConfig):
     verbose_name = "ValueVerse"
 
     def ready(self) -> None:
-        """Make the Celery application the current one and register the system checks: both need loaded apps."""
+        """What needs loaded apps: the current Celery application, the system checks, the notes of who signs in."""
         import_module("valueverse.celery")
         import_module("valueverse.checks")
+        import_module("valueverse.sessions").connect()

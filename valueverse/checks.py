@@ -6,7 +6,8 @@ from typing import Any
 
 from celery import current_app
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import module_has_submodule
 
 from valueverse.reactions import REACTIONS
@@ -30,4 +31,18 @@ def tasks_resolve(app_configs: Sequence[AppConfig] | None, **options: Any) -> li
     return [
         Error(f"{place} names the task {name}, which does not exist", id="valueverse.E001")
         for name, place in unknown_tasks().items()
+    ]
+
+
+@register(Tags.security, deploy=True)
+def second_factor_is_required(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
+    """`check --deploy`: staff who sign in with a password alone are the cheapest way into the books."""
+    if settings.STAFF_SECOND_FACTOR == "required":
+        return []
+    return [
+        Warning(
+            "staff may sign in without a second factor",
+            hint="unset STAFF_SECOND_FACTOR, or set it to required",
+            id="valueverse.W001",
+        )
     ]

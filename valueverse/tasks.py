@@ -8,6 +8,8 @@ from django.core.management import call_command
 from billing.activity import services as activity
 from billing.activity.models import Activity
 from billing.platform.api.idempotency import forget_expired_answers
+from billing.platform.clock import now
+from customers.services import forget_expired_sessions
 from valueverse.live.frames import is_told, publish_activity
 from valueverse.reactions import REACTIONS
 
@@ -44,7 +46,9 @@ def chain_activity() -> int:
 
 @shared_task(name="valueverse.forget_expired", ignore_result=True)
 def forget_expired() -> None:
-    """Delete answers kept for repeated API requests and refresh tokens, each past its time. Safe to run twice."""
+    """Delete answers kept for repeated API requests, refresh tokens and sessions past their time. Safe to run twice."""
     while forget_expired_answers():
         pass
     call_command("flushexpiredtokens")
+    call_command("clearsessions")
+    forget_expired_sessions(at=now())

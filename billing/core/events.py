@@ -102,6 +102,22 @@ class EventName(StrEnum):
     PRICE_CREATED = "price.created"
 
     USER_CREATED = "user.created"
+    USER_INVITED = "user.invited"
+    USER_GROUPS_CHANGED = "user.groups_changed"
+    USER_DEACTIVATED = "user.deactivated"
+    USER_REACTIVATED = "user.reactivated"
+    USER_PASSWORD_CHANGED = "user.password_changed"  # noqa: S105
+
+    SESSION_ENDED = "session.ended"
+
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    RECOVERY_CODES_CREATED = "recovery_codes.created"
+    RECOVERY_CODE_USED = "recovery_code.used"
+
+    CUSTOMER_VISIT_STARTED = "customer_visit.started"
+    CUSTOMER_VISIT_ENDED = "customer_visit.ended"
 
     PORTAL_INVITATION_CREATED = "portal_invitation.created"
     PORTAL_INVITATION_ACCEPTED = "portal_invitation.accepted"

@@ -7,7 +7,9 @@ refresh token of that person ends.
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
 from django.http import HttpRequest
 from rest_framework.exceptions import AuthenticationFailed, Throttled
@@ -17,7 +19,9 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
+from billing.platform.clock import now
 from customers.models import User
+from customers.services import WrongCode, check_code, has_second_factor
 
 LOCKOUT_SECONDS = 15 * 60
 
@@ -37,8 +41,11 @@ class RotatingRefreshToken(RefreshToken):
         """Nothing: `refresh_tokens` looks, and must tell a token used twice from a forged one."""
 
 
-def obtain_tokens(request: HttpRequest, *, email: str, password: str) -> TokenPair:
-    """Sign in with mail address and password. Wrong ones are answered alike; too many lock the address out."""
+def obtain_tokens(request: HttpRequest, *, email: str, password: str, code: str = "") -> TokenPair:
+    """Sign in with mail address and password, staff with a second factor also with a code of it.
+
+    Wrong ones are answered alike; too many, of passwords or codes, lock the address out.
+    """
     user = authenticate(request=request, username=email, password=password)
     if getattr(request, "axes_locked_out", False):
         request.axes_locked_out = False  # type: ignore[attr-defined]  # answered here, as a problem
@@ -47,7 +54,32 @@ def obtain_tokens(request: HttpRequest, *, email: str, password: str) -> TokenPa
         raise AuthenticationFailed(
             "No active account fits this mail address and password.", code="wrong_credentials"
         )
+    if user.is_staff:
+        _require_second_factor(request, user, code)
     return _pair_for(user)
+
+
+def _require_second_factor(request: HttpRequest, user: User, code: str) -> None:
+    """The password alone is no way around the second factor."""
+    if not has_second_factor(user):
+        if settings.STAFF_SECOND_FACTOR == "required":
+            raise AuthenticationFailed(
+                "Staff need a second factor. Sign in to the back office to set one up.",
+                code="second_factor_missing",
+            )
+        return
+    if not code:
+        raise AuthenticationFailed(
+            "Send `code`: of the authenticator app, or a recovery code.", code="second_factor_needed"
+        )
+    try:
+        check_code(user=user, code=code, at=now())
+    except WrongCode as error:
+        user_login_failed.send(sender=__name__, credentials={"username": user.email}, request=request)
+        if getattr(request, "axes_locked_out", False):
+            request.axes_locked_out = False  # type: ignore[attr-defined]  # answered here, as a problem
+            raise Throttled(wait=LOCKOUT_SECONDS) from error
+        raise AuthenticationFailed(error.message, code=error.code) from error
 
 
 def refresh_tokens(text: str) -> TokenPair:

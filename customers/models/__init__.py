@@ -11,6 +11,7 @@ from customers.models.legal_entities import (
 )
 from customers.models.portal import PortalLink, PortalLinkKind, PortalMembership, PortalRole
 from customers.models.saved_views import SavedView
+from customers.models.sessions import CustomerVisit, UserSession
 from customers.models.test_clocks import TestClock
 from customers.models.users import ApiKey, User
 
@@ -20,6 +21,7 @@ __all__ = [
     "Contact",
     "Customer",
     "CustomerTaxId",
+    "CustomerVisit",
     "DocumentType",
     "LegalEntity",
     "MailRole",
@@ -34,4 +36,5 @@ __all__ = [
     "TaxRegistration",
     "TestClock",
     "User",
+    "UserSession",
 ]

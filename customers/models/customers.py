@@ -76,6 +76,7 @@ class Customer(models.Model):
             models.CheckConstraint(condition=~Q(external_id=""), name="external_id_is_absent_or_not_empty"),
         ]
         indexes = [models.Index(fields=["name", "id"], name="customer_by_name")]
+        permissions = [("view_as_customer", "Can look at a customer's portal as the customer sees it")]
 
     def __str__(self) -> str:
         return self.name

@@ -44,6 +44,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="one_user_per_mail_address")]
+        permissions = [("manage_people", "Can invite staff, change their groups and let them go")]
 
     def __str__(self) -> str:
         return self.name or self.email

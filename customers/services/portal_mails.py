@@ -1,10 +1,11 @@
-"""The mails that let people into the portal: invitation and sign-in link, text and HTML saying the same."""
+"""The mails that let people in: invitation, sign-in link, the staff's link; text and HTML saying the same."""
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from customers.models import Customer, LegalEntity
+from customers.models import Customer, LegalEntity, User
+from customers.services.people import staff_link
 from customers.services.portal import NewPortalLink
 
 INVITATION_PATH = "/portal/invitation/"
@@ -20,6 +21,10 @@ _WORDS = {
         "sign_in_first": "Somebody asked for a link to sign in to the billing portal with this address.",
         "sign_in_button": "Sign in",
         "sign_in_note": "The link works once, for 15 minutes. If it was not you, ignore this mail.",
+        "staff_subject": "Access to the ValueVerse back office",
+        "staff_first": "With this link you choose the password you sign in with. Your address is your name there.",
+        "staff_button": "Choose a password",
+        "staff_note": "The link works once, for three days. After that, ask whoever invited you for a new one.",
     },
     "de": {
         "invitation_subject": "Zugang zur Abrechnung von {customer} bei {seller}",
@@ -47,6 +52,13 @@ def mail_sign_in_link(*, made: NewPortalLink, language: str) -> str:
     """Mail a sign-in link; returns it."""
     url = f"{settings.SITE_URL}{SIGN_IN_PATH}{made.token}/"
     _send("sign_in", language, made.link.email, url, {}, "")
+    return url
+
+
+def mail_staff_link(*, user: User) -> str:
+    """Mail somebody on the staff the link with which they choose a password; returns it."""
+    url = staff_link(user)
+    _send("staff", "en", user.email, url, {}, "")
     return url
 
 

@@ -26,6 +26,7 @@ from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
+from valueverse.backoffice.viewing import ViewAsCustomer
 
 ROWS = 50
 """Rows of a part of the page; the list behind it has all."""
@@ -191,7 +192,7 @@ class CustomerPage(ObjectPage, CustomerList):
     """A customer with subscriptions, usage, documents, money, mails and activity."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling())
+    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling(), ViewAsCustomer())
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")

@@ -38,10 +38,11 @@ class NothingToAsk(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a verb has made: what to tell the person, and which row's page comes next."""
+    """What a verb has made: what to tell the person, and which row's page, or which address, comes next."""
 
     message: str
     row: Model
+    address: str = ""
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Verb:
     asks_first: bool = False
     rehearses: bool = True
     sample: Data = field(default_factory=dict)
+    concerns_books: bool = True
 
     def form(self, row: Any, data: Any = None) -> forms.Form:
         """The form, with what is known of the object filled in."""
@@ -206,7 +208,7 @@ class VerbPage:
                 self.refuse(form, error)
                 return self.show(form)
         messages.success(self.request, made.message)
-        return HttpResponseRedirect(display.page_of(made.row))
+        return HttpResponseRedirect(made.address or display.page_of(made.row))
 
     def is_done(self, data: Data) -> bool:
         """Whether acting would go through and change nothing: the service repeats itself, the person need not."""

@@ -4,7 +4,7 @@ Every view below the sign-in pages takes a `Member`, and reaches rows only throu
 `customer_id=member.customer.pk`: another customer's object is not found, like one that does not exist.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -20,11 +20,14 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
 from billing.core.errors import Kind
+from billing.invoices.models import CreditNote, Invoice
+from billing.invoices.services.disclosing import note_shown
 from billing.platform.actors import Actor
 from billing.platform.lookup import NotFound
-from customers.models import Customer, PortalMembership, PortalRole, User
+from customers.models import Customer, CustomerVisit, PortalMembership, PortalRole, User
 from customers.selectors import now_for, portal_memberships
 from customers.services import portal_actor
+from valueverse.portal.visiting import LooksOnly, looking, visit_of, without_buttons
 from valueverse.portal.words import LANGUAGE_NAMES, LANGUAGES, say
 
 CUSTOMER_KEY = "portal_customer"
@@ -34,7 +37,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person looking at one customer. at: what time it is for that customer."""
+    """A person looking at one customer. at: what time it is for that customer.
+
+    visit: somebody on the staff who sees what a manager there sees; `visiting` keeps it to looking.
+    """
 
     user: User
     customer: Customer
@@ -42,6 +48,7 @@ class Member:
     language: str
     at: datetime
     others: tuple[PortalMembership, ...]
+    visit: CustomerVisit | None = None
 
     @property
     def actor(self) -> Actor:
@@ -78,6 +85,9 @@ def member_of(request: HttpRequest) -> Member | None:
     user = request.user
     if not isinstance(user, User):
         return None
+    visit = visit_of(request)
+    if visit is not None:
+        return _visitor(request, user, visit)
     memberships = list(portal_memberships(user))
     if not memberships:
         return None
@@ -92,6 +102,25 @@ def member_of(request: HttpRequest) -> Member | None:
         at=now_for(customer),
         others=tuple(memberships),
     )
+
+
+def _visitor(request: HttpRequest, user: User, visit: CustomerVisit) -> Member:
+    customer = visit.customer
+    return Member(
+        user=user,
+        customer=customer,
+        role=PortalRole.MANAGER,
+        language=language_of(request, customer.language),
+        at=now_for(customer),
+        others=(),
+        visit=visit,
+    )
+
+
+def note_seen(member: Member, documents: Iterable[Invoice | CreditNote]) -> None:
+    """Note that the customer has seen these documents; what the staff see in their place is not noted."""
+    if member.visit is None:
+        note_shown(documents=documents, at=member.at)
 
 
 def for_members(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
@@ -109,13 +138,16 @@ def for_members(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResp
             return show(request, "no_access", {}, status=403)
         with translation.override(member.language), timezone.override(member.zone):
             try:
-                response = view(request, member, *args, **kwargs)
+                with looking(member.visit):
+                    response = view(request, member, *args, **kwargs)
+            except LooksOnly:
+                return looks_only(request)
             except NotFound as error:
                 if error.kind is not Kind.NOT_FOUND:
                     raise
                 raise Http404 from error
         add_never_cache_headers(response)
-        return response
+        return without_buttons(response) if member.visit else response
 
     return cast(Callable[Concatenate[HttpRequest, P], HttpResponse], page)
 
@@ -154,3 +186,11 @@ def show(
     if member is None:
         add_never_cache_headers(response)
     return response
+
+
+def looks_only(request: HttpRequest) -> HttpResponse:
+    """The answer to whoever tries to do something while viewing as customer."""
+    member = member_of(request)
+    response = show(request, "looks_only", {}, member=member, status=403)
+    add_never_cache_headers(response)
+    return without_buttons(response)

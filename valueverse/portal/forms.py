@@ -78,3 +78,17 @@ class ContactForm(PortalForm):
         super().__init__(*args, language=language, **kwargs)
         roles = [(role, say(language, f"role_{role}")) for role in MailRole.values]
         self.fields["mail_roles"].choices = roles  # type: ignore[attr-defined]
+
+
+class PasswordForm(PortalForm):
+    """A new password, and the present one."""
+
+    labels = {"current": "current_password", "password": "new_password"}
+    helps = {"password": "new_password_help"}
+
+    current = forms.CharField(
+        max_length=500, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    password = forms.CharField(
+        max_length=500, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )

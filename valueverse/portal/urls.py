@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from valueverse.portal.views import company, documents, home, invoices, payments, signing_in, usage
+from valueverse.portal.views import account, company, documents, home, invoices, payments, signing_in, usage
 
 app_name = "portal"
 urlpatterns = [
@@ -29,6 +29,9 @@ urlpatterns = [
     path("company/contacts/add/", company.add_contact, name="contact-add"),
     path("company/contacts/<str:contact_id>/", company.edit_contact, name="contact-edit"),
     path("company/contacts/<str:contact_id>/remove/", company.remove_contact, name="contact-remove"),
-    path("account/", home.account, name="account"),
-    path("account/customer/", home.choose_customer, name="choose-customer"),
+    path("account/", account.account, name="account"),
+    path("account/customer/", account.choose_customer, name="choose-customer"),
+    path("account/password/", account.password, name="password"),
+    path("account/sessions/end-others/", account.end_other_sessions, name="sessions-end"),
+    path("account/sessions/<str:session_id>/end/", account.end_session, name="session-end"),
 ]

@@ -129,8 +129,10 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("backoffice/finance.css"),
         lambda request: static("live/live.css"),
+        lambda request: static("backoffice/access.css"),
     ],
     "SCRIPTS": [lambda request: static("live/live.js")],
+    "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
     "COLORS": {
         "primary": {
             "50": "#eff6ff",

@@ -19,6 +19,7 @@ from redis.retry import Retry
 from valueverse.embedded import layout, servers
 from valueverse.log_format import configure_logging
 from valueverse.settings import admin as admin_settings
+from valueverse.settings.access import access_settings
 from valueverse.settings.databases import SCHEMES, channel_prefix, database
 from valueverse.settings.env import Environment
 from valueverse.settings.mail import mail_settings
@@ -129,6 +130,7 @@ _secret_key = env.secret(
     "Signs sessions and tokens; at least 50 characters. Unset: made up once in the var folder, for one machine.",
     shortest=50,
 )
+_access = access_settings(env, on_own_machine=EMBEDDED_DATABASE and not HTTPS, folder=VAR_DIR)
 _email_url = env.url(
     "EMAIL_URL",
     "",
@@ -228,6 +230,9 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "axes",
+    "allauth",
+    "allauth.account",  # asked for by allauth.mfa, which keeps the second factors; no page of either is mounted
+    "allauth.mfa",
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
@@ -242,9 +247,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "valueverse.sessions.SessionGuardMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "valueverse.middleware.NumberFormatMiddleware",
     "valueverse.live.middleware.KeepMessagesMiddleware",
+    "valueverse.portal.middleware.VisitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -307,6 +315,20 @@ AXES_HTTP_RESPONSE_CODE = 429
 AXES_SENSITIVE_PARAMETERS = ["password"]
 AXES_ALLOWED_CORS_ORIGINS = ""
 AXES_VERBOSE = False
+AXES_LOCKOUT_CALLABLE = "valueverse.backoffice.signing_in.locked_out"
+STAFF_SECOND_FACTOR = _access.second_factor
+SECOND_FACTOR_KEYS = _access.second_factor_keys
+STAFF_SESSION_IDLE, STAFF_SESSION_LONGEST = _access.staff_idle, _access.staff_longest
+PORTAL_SESSION_IDLE, PORTAL_SESSION_LONGEST = _access.portal_idle, _access.portal_longest
+CUSTOMER_VISIT_LONGEST = _access.visit_longest
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 60 * 60  # links with which staff choose a password
+# django-allauth keeps and computes the second factors; signing in, its pages and its mails are ours.
+MFA_ADAPTER = "customers.services.secrets.EncryptingAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 
 # Cookies and headers (SecurityHeadersMiddleware adds the rest) ----------------------------------------------------
 # A browser takes a __Host- cookie over HTTPS only; the plain names are for a machine of one's own.
@@ -316,7 +338,9 @@ SESSION_COOKIE_NAME = f"{_host_only}session"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = (
+    12 * 60 * 60
+)  # while nobody is signed in; `valueverse.sessions` sets the time of those who are
 CSRF_COOKIE_NAME = f"{_host_only}csrf"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True

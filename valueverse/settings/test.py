@@ -12,6 +12,7 @@ os.environ["VV_EMBEDDED_FSYNC"] = "off"
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("LOG_FORMAT", "human")
 os.environ.pop("VV_HTTPS", None)
+os.environ["STAFF_SECOND_FACTOR"] = "optional"  # the tests of signing in set it to required
 
 from valueverse.settings.base import *  # noqa: E402, F403
 from valueverse.settings.base import CACHES, CHANNEL_LAYERS  # noqa: E402

@@ -1,5 +1,6 @@
 """The document behind the link of a mail: shown for 90 days without signing in, then after it."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -28,7 +29,7 @@ def document(request: HttpRequest, token: str) -> HttpResponse:
     if isinstance(found, HttpResponse):
         return found
     at = now_for(found.customer)
-    note_shown(documents=[found], at=at)
+    _note_seen(request, found, at)
     language = language_of(request, supported_language(found.customer.language))
     content: dict[str, Any] = {
         "token": token,
@@ -51,8 +52,14 @@ def document_pdf(request: HttpRequest, token: str) -> HttpResponse:
     found = _found(token)
     if isinstance(found, HttpResponse):
         return found
-    note_shown(documents=[found], at=now_for(found.customer))
+    _note_seen(request, found, now_for(found.customer))
     return pdf_answer(found)
+
+
+def _note_seen(request: HttpRequest, found: Invoice | CreditNote, at: datetime) -> None:
+    """The customer has seen it, unless somebody signed in on the staff tries the link."""
+    if not getattr(request.user, "is_staff", False):
+        note_shown(documents=[found], at=at)
 
 
 def _found(token: str) -> Invoice | CreditNote | HttpResponse:

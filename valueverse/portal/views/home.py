@@ -1,19 +1,17 @@
-"""Home, subscriptions and account: where a customer stands, and what comes next."""
+"""Home and subscriptions: where a customer stands, and what comes next."""
 
 from collections import defaultdict
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_POST, require_safe
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 
 from billing.invoices.models import Invoice
-from billing.invoices.services.disclosing import note_shown
 from billing.subscriptions.models import Subscription
 from customers.models import CollectionMethod
 from customers.selectors import payer_of
 from payments.selectors import default_method
-from valueverse.portal.access import CUSTOMER_KEY, Member, for_members, show
+from valueverse.portal.access import Member, for_members, note_seen, show
 from valueverse.portal.billing_view import Outlook, all_subscriptions, outlook, running_subscriptions
 from valueverse.portal.prices import price_row
 from valueverse.portal.states import State, subscription_state
@@ -29,7 +27,7 @@ def home(request: HttpRequest, member: Member) -> HttpResponse:
     outlooks = [outlook(row, at=member.at) for row in running_subscriptions(member.customer)]
     issued = visible_invoices(member).defer("snapshot")
     open_invoices, latest = list(open_only(issued)), list(issued[:LATEST])
-    note_shown(documents={*latest, *open_invoices}, at=member.at)
+    note_seen(member, {*latest, *open_invoices})
     content = {
         "outlooks": outlooks,
         "open": open_totals(open_invoices),
@@ -85,21 +83,3 @@ def _interval(subscription: Subscription, member: Member) -> str:
     if version.interval_count == 1:
         return member.say(f"interval_{version.interval_unit}")
     return member.say(f"interval_{version.interval_unit}s", count=version.interval_count)
-
-
-@require_safe
-@for_members
-def account(request: HttpRequest, member: Member) -> HttpResponse:
-    """The person: whose portal they look at, language, time zone, sign-out; on phones also the way to the rest."""
-    return show(request, "account", {}, member=member)
-
-
-@require_POST
-@for_members
-def choose_customer(request: HttpRequest, member: Member) -> HttpResponse:
-    """Look at another customer of one's own."""
-    wanted = request.POST.get("membership", "")
-    if wanted not in {one.public_id for one in member.others}:
-        raise Http404
-    request.session[CUSTOMER_KEY] = wanted
-    return redirect("portal:home")

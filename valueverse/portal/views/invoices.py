@@ -21,12 +21,11 @@ from billing.invoices.documents.wording import legal_text
 from billing.invoices.documents.wording import words as document_words
 from billing.invoices.models import CreditNote, Invoice
 from billing.invoices.selectors import invoices_visible_to, with_parts
-from billing.invoices.services.disclosing import note_shown
 from billing.platform.lookup import get_or_not_found
 from customers.models import CollectionMethod
 from payments.models import CollectionSchedule, Payment, PaymentMethod
 from payments.selectors import default_method, live_attempt
-from valueverse.portal.access import Member, for_members, show
+from valueverse.portal.access import Member, for_members, note_seen, show
 from valueverse.portal.explanation import explained_lines
 from valueverse.portal.states import State, invoice_state, payment_state, seller_day
 
@@ -87,7 +86,7 @@ def invoices(request: HttpRequest, member: Member) -> HttpResponse:
     else:
         chosen = ""
     page = Paginator(found.defer("snapshot"), PAGE).get_page(request.GET.get("page"))
-    note_shown(documents=list(page), at=member.at)
+    note_seen(member, list(page))
     content = {
         "chosen": chosen,
         "years": [str(year) for year in years],
@@ -116,7 +115,7 @@ def _sums(invoices: QuerySet[Invoice]) -> list[dict[str, Any]]:
 def invoice(request: HttpRequest, member: Member, invoice_id: str) -> HttpResponse:
     """One invoice. Opening it notes that the customer has seen it."""
     found = issued_invoice(member, invoice_id)
-    note_shown(documents=[found], at=member.at)
+    note_seen(member, [found])
     attempts = list(Payment.objects.filter(invoice=found).select_related("method").order_by("-id"))
     content = {
         **document_content(found, member.language, seller_day(found, member.at)),
@@ -209,7 +208,7 @@ def credit_note_pdf(request: HttpRequest, member: Member, credit_note_id: str) -
 
 def pdf(document: Invoice | CreditNote, member: Member) -> HttpResponse:
     """The stored PDF as a download; it counts as shown."""
-    note_shown(documents=[document], at=member.at)
+    note_seen(member, [document])
     return pdf_answer(document)
 
 

@@ -14,13 +14,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.core.errors import BillingError
 from billing.core.lifecycles import PaymentStatus
-from billing.invoices.services.disclosing import note_shown
 from billing.platform.lookup import get_or_not_found
 from customers.selectors import now_for
 from payments import services
 from payments.models import LIVE_PAYMENT_STATUSES, CollectionSchedule, Payment
 from payments.selectors import payments_visible_to
-from valueverse.portal.access import Member, for_managers, for_members, show
+from valueverse.portal.access import Member, for_managers, for_members, note_seen, show
 from valueverse.portal.states import payment_state
 from valueverse.portal.views.invoices import issued_invoice, ways_to_pay
 from valueverse.portal.words import WORDS, refusal
@@ -40,7 +39,7 @@ def pay(request: HttpRequest, member: Member, invoice_id: str) -> HttpResponse:
     ways = ways_to_pay(invoice, member)
     if ways is None or ways.method is None or ways.live is not None:
         return redirect("portal:invoice", invoice_id=invoice_id)
-    note_shown(documents=[invoice], at=member.at)
+    note_seen(member, [invoice])
     content = {
         "invoice": invoice,
         "ways": ways,
@@ -88,7 +87,8 @@ def payment(request: HttpRequest, member: Member, payment_id: str) -> HttpRespon
     found = get_or_not_found(
         payments_visible_to(customer_id=member.customer.pk), kind="payment", public_id=payment_id
     )
-    if found.status in LIVE_PAYMENT_STATUSES and found.status != PaymentStatus.INITIATED:
+    may_ask = member.visit is None and found.status != PaymentStatus.INITIATED
+    if found.status in LIVE_PAYMENT_STATUSES and may_ask:
         services.check_payment(payment_id=payment_id, actor=member.actor, at=member.at)
         found.refresh_from_db()
     is_live = found.status in LIVE_PAYMENT_STATUSES

@@ -30,8 +30,8 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0002_groups_review_bill_runs"),
-        ("customers", "0003_number_formats_and_saved_views"),
+        ("valueverse", "0003_people_and_views"),
+        ("customers", "0004_number_formats_and_saved_views"),
     ]
 
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]

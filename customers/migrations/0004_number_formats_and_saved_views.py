@@ -10,7 +10,7 @@ import billing.platform.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0002_portal_membership"),
+        ("customers", "0003_user_sessions_and_visits"),
     ]
 
     operations = [
