@@ -82,6 +82,9 @@ def _column(admin: Any, name: str) -> Column:
     field = None
     if attribute is None:
         field = admin.model._meta.get_field(name)
+        if str(field.verbose_name) == name.replace("_", " "):  # not named for people: is late, actor label
+            title = title.removeprefix("Is ").removesuffix(" label")
+            title = title[:1].upper() + title[1:]
         if isinstance(field, DateTimeField):
             title += " (UTC)"
     is_figure = name.endswith("_figure") or (isinstance(field, IntegerField) and not field.choices)
