@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run stop test check bench requirements clean
+.PHONY: help setup demo run stop test check browser screens bench requirements clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -40,8 +40,20 @@ check: setup ## Format, lint, types, layers, migrations
 	$(BIN)/lint-imports --no-logo
 	DJANGO_SETTINGS_MODULE=valueverse.settings.test $(MANAGE) makemigrations --check --dry-run
 
-test: check ## All checks, then the tests
+test: check browser ## All checks, then the tests
 	$(BIN)/python -m pytest -n 2
+
+# Where it may not be installed, the tests that need it are skipped and the summary says so in red.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		if ! command -v apt-get >/dev/null; then false; \
+		elif [ "$$(id -u)" = 0 ]; then apt-get install -qq -y chromium; \
+		elif sudo -n true 2>/dev/null; then sudo -n apt-get install -qq -y chromium; \
+		else false; fi; } || \
+		echo "No Chromium, and it cannot be installed from here (apt-get install chromium): the browser tests are skipped."
+
+screens: setup browser ## Pictures of every page, wide and narrow, into var/screens/index.html
+	$(BIN)/python -m tests.browser.screens
 
 bench: setup ## Measure: usage events a second, as a ratio to plain COPY in the same run
 	$(BIN)/python -m tests.bench.bench_ingest

@@ -22,7 +22,7 @@ from billing.platform.lists.filters import (
     states,
     text_is,
 )
-from payments.models import RECEIVED_PAYMENT_STATUSES, CollectionSchedule, PaymentMethod
+from payments.models import RECEIVED_PAYMENT_STATUSES, CollectionSchedule, PaymentMail, PaymentMethod
 
 UNAPPLIED = Case(
     When(
@@ -114,7 +114,8 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_defer = ("invoice__snapshot",)
     list_help = "Money counts once it is received; it settles an invoice once it is allocated."
     list_select_related = ["customer", "invoice", "method", "legal_entity"]
-    search_fields = ["=public_id", "=gateway_ref", "^reference", "customer__name", "invoice__number"]
+    search_fields = ["=public_id", "=gateway_ref", "^reference", "customer__name", "invoice__number", "=allocations__public_id",
+        "=refunds__public_id"]
     search_help_text = "Reference, customer or invoice"
     sortable_by = ("received", "amount_figure")
     empty_state = (
@@ -168,6 +169,7 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
 @admin.register(CollectionSchedule)
 class CollectionScheduleAdmin(ReadOnlyAdmin):
     list_display = ["invoice_link", "customer", "attempts", "next_attempt_at", "stopped_reason"]
+    list_display_links = ["attempts"]  # the first column leads to the invoice
     list_select_related = ["invoice__customer"]
     list_defer = ("invoice__snapshot",)
     list_filter = [instant_range("next_attempt_at", "Next attempt")]
@@ -184,3 +186,31 @@ class CollectionScheduleAdmin(ReadOnlyAdmin):
     @admin.display(description="Customer", ordering="invoice__customer__name")
     def customer(self, row: Any) -> SafeString:
         return display.link(row.invoice.customer)
+
+
+@admin.register(PaymentMail)
+class PaymentMailAdmin(ReadOnlyAdmin):
+    list_display = [
+        "recipient",
+        "kind",
+        "payment_link",
+        "status_pill",
+        "attempts",
+        "queued_at",
+        "sent_at",
+        "error",
+    ]
+    list_filter = ["status", "kind"]
+    list_select_related = ["payment__customer"]
+    search_fields = ["recipient", "payment__invoice__number", "payment__customer__name"]
+    empty_state = (
+        "No mail yet. Money that comes in for an invoice sends a receipt; a declined charge says why."
+    )
+
+    @admin.display(description="Payment")
+    def payment_link(self, row: Any) -> SafeString:
+        return display.link(row.payment)
+
+    @admin.display(description="State", ordering="status")
+    def status_pill(self, row: Any) -> SafeString:
+        return display.pill(row.status)

@@ -1,11 +1,13 @@
 """Money coming in and going back: methods, payments, allocations, refunds, and when to collect what."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower, Reverse
 
 from billing.approvals.models import ApprovalRequest
 from billing.core import lifecycles
-from billing.core.lifecycles import PaymentStatus, RefundStatus
+from billing.core.lifecycles import MailStatus, PaymentStatus, RefundStatus
 from billing.invoices.models import CreditNote, Invoice
 from billing.platform.fields import CurrencyField, MinorField, PublicIdField, is_one_of
 from customers.models import Customer, LegalEntity
@@ -40,6 +42,9 @@ class PaymentMethod(models.Model):
                 condition=Q(is_default=True, detached_at=None),
                 name="one_default_payment_method",
             ),
+        ]
+        indexes = [
+            models.Index(OpClass(Reverse("label"), name="text_pattern_ops"), name="payment_method_by_tail")
         ]
 
     def __str__(self) -> str:
@@ -136,13 +141,16 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["customer", "-id"], name="payment_by_customer"),
+            models.Index(fields=["currency", "amount_minor", "-id"], name="payment_by_amount"),
+            models.Index(
+                OpClass(Lower("reference"), name="text_pattern_ops"),
+                name="payment_by_reference",
+                condition=~Q(reference=""),
+            ),
             models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
             models.Index(fields=["received_on", "id"], name="payment_by_receipt"),
-            models.Index(fields=["amount_minor", "id"], name="payment_by_amount"),
+            models.Index(fields=["amount_minor", "id"], name="payment_sorted_by_amount"),
             models.Index(fields=["status", "id"], name="payment_by_status"),
-            models.Index(
-                fields=["reference"], name="payment_by_reference", opclasses=["varchar_pattern_ops"]
-            ),
             models.Index(
                 fields=["id"],
                 name="payment_unapplied",
@@ -150,6 +158,17 @@ class Payment(models.Model):
                     status__in=RECEIVED_PAYMENT_STATUSES,
                     amount_minor__gt=F("allocated_minor") + F("unapplied_refunded_minor"),
                 ),
+            ),
+            models.Index(
+                fields=["legal_entity", "received_on"],
+                include=["currency", "amount_minor"],
+                condition=Q(status__in=RECEIVED_PAYMENT_STATUSES),
+                name="payment_received_by_seller",
+            ),
+            models.Index(
+                fields=["legal_entity", "initiated_at"],
+                condition=Q(status="failed"),
+                name="payment_failed_by_seller",
             ),
         ]
 
@@ -236,3 +255,60 @@ class CollectionSchedule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.invoice_id}: {self.attempts}"
+
+
+class PaymentMailKind(models.TextChoices):
+    RECEIPT = "receipt", "Receipt"
+    FAILURE = "failure", "Payment failed"
+
+
+class PaymentMail(models.Model):
+    """A mail about a payment to one contact, a receipt or the notice of a failure: queued, sent or failed."""
+
+    public_id = PublicIdField(prefix="pml")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="mails")
+    kind = models.CharField(max_length=8, choices=PaymentMailKind.choices)
+    is_resent = models.BooleanField(default=False, help_text="Sent again because a person asked for it.")
+    recipient = models.EmailField()
+    status = models.CharField(max_length=8, default=MailStatus.QUEUED.value)
+    next_try_at = models.DateTimeField(
+        null=True, help_text="When the charge is tried again, as the mail says; empty: it is not."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(
+        null=True, help_text="When sending is tried next; empty when it is done."
+    )
+    error = models.CharField(max_length=500, blank=True, help_text="Why the last try failed.")
+    queued_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("resend_mail", "Can send the mails about a payment again")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payment", "kind", "recipient"],
+                condition=Q(is_resent=False),
+                name="payment_is_mailed_once_per_contact",
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("kind", list(PaymentMailKind)), name="payment_mail_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("status", list(MailStatus)), name="payment_mail_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="sent", sent_at__isnull=False) | (~Q(status="sent") & Q(sent_at=None)),
+                name="sent_payment_mail_says_when",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                name="payment_mail_due",
+                condition=Q(next_attempt_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient}: {self.kind}, {self.status}"

@@ -9,6 +9,7 @@ from billing.platform.actors import task_actor
 from billing.platform.clock import now
 from customers.selectors import now_for
 from payments import services
+from payments.models import Payment
 from payments.selectors import due_collections, payments_to_check, refunds_to_check, unscheduled_invoices
 
 BATCH = 200
@@ -58,6 +59,35 @@ def check_open_payments() -> int:
             at=now_for(refund.payment.customer),
         )
     return len(payments) + len(refunds)
+
+
+@shared_task(name="payments.queue_receipt", ignore_result=True)
+def queue_receipt(payment_id: str) -> None:
+    """Queue the receipt of a payment; it is queued once."""
+    _queue_mails(payment_id, "payments.queue_receipt")
+
+
+@shared_task(name="payments.queue_failure_notice", ignore_result=True)
+def queue_failure_notice(payment_id: str) -> None:
+    """Queue the notice that a payment failed; it is queued once."""
+    _queue_mails(payment_id, "payments.queue_failure_notice")
+
+
+@shared_task(name="payments.send_mail", ignore_result=True)
+def send_mail(mail_id: str) -> None:
+    """Send one queued mail; a sent one is left alone."""
+    services.send_payment_mail(mail_id=mail_id, actor=task_actor("payments.send_mail"), at=now())
+
+
+@shared_task(name="payments.send_due_mails", ignore_result=True)
+def send_due_mails() -> int:
+    """Send mails whose next try is due; rows are locked, sent ones left alone."""
+    return len(services.send_due_payment_mails(actor=task_actor("payments.send_due_mails"), at=now()))
+
+
+def _queue_mails(payment_id: str, task: str) -> None:
+    payment = Payment.objects.select_related("customer__test_clock").get(public_id=payment_id)
+    services.queue_payment_mails(payment_id=payment_id, actor=task_actor(task), at=now_for(payment.customer))
 
 
 def _collect(invoice_id: str) -> None:

@@ -14,6 +14,21 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import TestDatabases
 
+NO_CHROMIUM = (
+    "THE BROWSER TESTS DID NOT RUN: there is no Chromium here. `make test` installs it where it may; "
+    "else: apt-get install chromium"
+)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it where nobody overlooks it if what only a browser can see was not looked at."""
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if NO_CHROMIUM in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.section(f"{len(skipped)} tests skipped", sep="!", red=True, bold=True)
+        terminalreporter.line(NO_CHROMIUM, red=True, bold=True)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse pytest-django's transactional databases, which are emptied by TRUNCATE after each test."""
@@ -72,7 +87,7 @@ def committed_db(
 def empty_redis(request: pytest.FixtureRequest) -> None:
     """Tests with a database begin with an empty Redis: no throttle counter or queued task of another test."""
     marked = request.node.get_closest_marker("django_db") is not None
-    if marked or {"db", "committed_db"} & set(request.fixturenames):
+    if marked or {"db", "committed_db", "story_db"} & set(request.fixturenames):
         client = redis.Redis.from_url(settings.REDIS_URL)
         client.flushdb()
         client.close()

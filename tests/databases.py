@@ -3,8 +3,10 @@
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, flock
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,11 @@ class TestDatabases:
     def template(self) -> str:
         return f"vv_template_{migrations_hash()}"
 
+    @property
+    def story_template(self) -> str:
+        """A database in which the demo was played, by this state of the sources."""
+        return f"vv_template_story_{sources_hash()}"
+
     def prepare_template(self) -> None:
         """Make and migrate the template unless another process or an earlier run did."""
         self.var.mkdir(parents=True, exist_ok=True)
@@ -44,19 +51,30 @@ class TestDatabases:
             self._drop_leftovers()
             if self._exists(self.template):
                 return
-            building = f"{PREFIX}_building_{os.getpid()}"
-            self._run("DROP DATABASE IF EXISTS {}", building)
-            self._run("CREATE DATABASE {} TEMPLATE template0", building)
+            building = self._begin("template0")
             self.use(building)
             call_command("migrate", verbosity=0, interactive=False)
             self.use(self.maintenance)
             self._run("ALTER DATABASE {} RENAME TO {}", building, self.template)
 
-    def clone(self) -> str:
-        """A fresh copy of the template; its name."""
+    def prepare_story(self, play: Callable[[str], None]) -> None:
+        """Make the story's template likewise: `play` fills the migrated database of that name, in a process of its own.
+
+        A lock of its own, since playing takes ten seconds: other test runs need not wait for it.
+        """
+        with (self.var / "story.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            if self._exists(self.story_template):
+                return
+            building = self._begin(self.template)
+            play(building)
+            self._run("ALTER DATABASE {} RENAME TO {}", building, self.story_template)
+
+    def clone(self, template: str = "") -> str:
+        """A fresh copy of the template, or of another one; its name."""
         self.made += 1
         name = f"{PREFIX}_{os.getpid()}_{self.made}"
-        self._run("CREATE DATABASE {} TEMPLATE {}", name, self.template)
+        self._run("CREATE DATABASE {} TEMPLATE {}", name, template or self.template)
         self.clones.append(name)
         return name
 
@@ -80,10 +98,17 @@ class TestDatabases:
         for name in list(self.clones):
             self.drop(name)
 
+    def _begin(self, template: str) -> str:
+        """A database to be filled before it gets its name."""
+        building = f"{PREFIX}_building_{os.getpid()}"
+        self._run("DROP DATABASE IF EXISTS {}", building)
+        self._run("CREATE DATABASE {} TEMPLATE {}", building, template)
+        return building
+
     def _drop_leftovers(self) -> None:
-        """Drop templates of other states of the migrations, and clones of processes that died."""
+        """Drop templates of other states of the migrations or sources, and clones of processes that died."""
         for name in self._names(r"vv\_template\_%"):
-            if name != self.template:
+            if name not in (self.template, self.story_template):
                 self._run("DROP DATABASE IF EXISTS {}", name)
         for name in self._names(PREFIX.replace("_", r"\_") + r"\_%"):
             pid = name.removeprefix(f"{PREFIX}_").removeprefix("building_").split("_")[0]
@@ -133,4 +158,17 @@ def migrations_hash() -> str:
         for file in sorted([*folder.glob("*.py"), *folder.glob("sql/*.sql")]):
             digest.update(str(file.relative_to(folder)).encode())
             digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def sources_hash() -> str:
+    """A name for the state of everything that takes part in the demo: code, templates, data."""
+    digest = hashlib.sha256(migrations_hash().encode())
+    root = Path(settings.BASE_DIR)
+    for folder in ("valueverse", "billing", "customers", "payments", "templates"):
+        for file in sorted(path for path in (root / folder).rglob("*") if path.is_file()):
+            if file.suffix != ".pyc":
+                digest.update(str(file.relative_to(root)).encode())
+                digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

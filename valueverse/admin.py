@@ -1,5 +1,37 @@
 """Registers the pages of the back office that span apps."""
 
-from valueverse.backoffice import approvals, bill_runs, customers, invoices, payments, people, periods
+from valueverse.backoffice import (
+    api_keys,
+    approvals,
+    bill_runs,
+    catalog,
+    clocks,
+    customers,
+    invoices,
+    payments,
+    people,
+    periods,
+    policies,
+    portal_access,
+    sellers,
+    subscriptions,
+    tax_rates,
+)
 
-__all__ = ["approvals", "bill_runs", "customers", "invoices", "payments", "people", "periods"]
+__all__ = [
+    "api_keys",
+    "approvals",
+    "bill_runs",
+    "catalog",
+    "clocks",
+    "customers",
+    "invoices",
+    "payments",
+    "people",
+    "periods",
+    "policies",
+    "portal_access",
+    "sellers",
+    "subscriptions",
+    "tax_rates",
+]

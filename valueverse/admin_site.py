@@ -11,12 +11,15 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
-from billing.platform.clock import now
 from valueverse.backoffice.access_pages import AccessPages
 from valueverse.backoffice.books import LedgerViews
-from valueverse.backoffice.dashboard import dashboard
+from valueverse.backoffice.dashboard import DashboardViews, dashboard
 from valueverse.backoffice.lists import ListViews
+from valueverse.backoffice.recurring import RecurringViews
+from valueverse.backoffice.search.commands import go_keys
+from valueverse.backoffice.search.views import SearchViews
 from valueverse.backoffice.signing_in import StaffLoginView, login_context
+from valueverse.backoffice.usage import UsageViews
 from valueverse.backoffice.viewing import ViewingPages
 
 NOT_SHOWN = frozenset({"account", "mfa"})
@@ -30,12 +33,8 @@ class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unf
 
     def extra_urls(self) -> list[URLPattern]:
         """Pages that belong to no single row. Unfold puts them before the admins' own addresses."""
-        return [
-            *LedgerViews(self).urls(),
-            *AccessPages(self).urls(),
-            *ViewingPages(self).urls(),
-            *self.list_urls(),
-        ]
+        views = (DashboardViews, RecurringViews, UsageViews, LedgerViews, AccessPages, ViewingPages)
+        return [*self.list_urls(), *(address for made in views for address in made(self).urls())]
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Every model that is shown here, and none of those that are not."""
@@ -63,6 +62,17 @@ class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unf
         """Django's address of the page; ours is with the account."""
         return HttpResponseRedirect(reverse("admin:account_password", current_app=self.name))
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page needs: here, the keys that lead to other pages."""
+        context: dict[str, Any] = super().each_context(request)
+        if self.has_permission(request):
+            context["go_keys"] = go_keys(request)
+        return context
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Global search, in place of the theme's, which keeps answers for minutes and is dead inside fields."""
+        return SearchViews(self).search(request)
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard."""
         request.current_app = self.name
@@ -70,7 +80,7 @@ class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unf
             **self.each_context(request),
             "title": self.index_title,
             "is_fullwidth": "1",
-            **dashboard(request, now()),
+            **dashboard(request),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "backoffice/dashboard.html", context)

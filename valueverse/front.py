@@ -24,6 +24,8 @@ LINE_SECONDS = 15
 CONNECTIONS_MAX = 500
 PIECE = 65536
 END_SECONDS = 5
+LINGER_SECONDS = 1
+LINGER_PIECES = 100
 REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -64,7 +66,7 @@ class Front:
             behind[1].write(line)
             await join((reader, writer), behind)
         except Refused as refused:
-            await refuse(writer, refused.status)
+            await refuse(reader, writer, refused.status)
         except (ConnectionError, EOFError, asyncio.CancelledError):
             pass  # it went away, or we are ending
         finally:
@@ -145,13 +147,17 @@ async def _pass(
         writer.write_eof()
 
 
-async def refuse(writer: asyncio.StreamWriter, status: int) -> None:
-    """A short answer in plain text."""
+async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int) -> None:
+    """A short answer in plain text. What still comes in is taken in for a moment: else the answer is lost with it."""
     text = f"{status} {REASONS[status]}"
-    head = f"HTTP/1.1 {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
-    with suppress(ConnectionError):
-        writer.write((head + text).encode())
-        await writer.drain()
+    head = f"HTTP/1.1 {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
+    with suppress(ConnectionError, TimeoutError):
+        writer.write(f"{head}Connection: close\r\n\r\n{text}".encode())
+        writer.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            for _ in range(LINGER_PIECES):
+                if not await reader.read(PIECE):
+                    break
 
 
 async def main(port: int, *, web: int, live: int) -> None:

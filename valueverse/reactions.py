@@ -16,4 +16,7 @@ REACTIONS: dict[str, tuple[str, ...]] = {
     "test_clock.advanced": ("invoices.bill_test_clock",),
     "user.invited": ("customers.send_staff_link",),
     "invoice.mail_queued": ("invoices.send_mail",),
+    "payment.succeeded": ("payments.queue_receipt",),
+    "payment.failed": ("payments.queue_failure_notice",),
+    "payment.mail_queued": ("payments.send_mail",),
 }

@@ -15,6 +15,7 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "check-open-payments": {"task": "payments.check_open_payments", "schedule": 60.0},
     # Mails whose first try failed, and those whose reaction a crash lost.
     "send-due-mails": {"task": "invoices.send_due_mails", "schedule": 60.0},
+    "send-due-payment-mails": {"task": "payments.send_due_mails", "schedule": 60.0},
     # A view as customer ends by itself at its time; this writes the end down for those nobody ended.
     "end-overdue-visits": {"task": "customers.end_overdue_visits", "schedule": 60.0},
     # Answers to repeated requests are kept 30 days, refresh tokens until they expire; a night late does not matter.

@@ -20,6 +20,7 @@ from billing.platform.clock import now
 from customers import services
 from customers.models import User
 from valueverse.client_address import client_address
+from valueverse.live.middleware import HEADER as LIVE_HEADER
 
 STARTED_KEY = "signed_in_at"
 SEEN_KEY = "seen_at"
@@ -80,7 +81,7 @@ class SessionGuardMiddleware:
         return self.get_response(request)
 
     def guard(self, request: HttpRequest, user: User) -> None:
-        """End the session, touch it, or leave it as it is."""
+        """End the session, touch it, or leave it as it is. Parts read again in the background do not touch it."""
         session = request.session
         if user.is_staff and is_second_factor_required() and FACTOR_KEY not in session:
             logout(request)
@@ -93,6 +94,8 @@ class SessionGuardMiddleware:
         expires_at = _expiry(user, started_at=started_at, at=at)
         if expires_at <= at:  # the times were made shorter since
             logout(request)
+            return
+        if LIVE_HEADER in request.headers:  # a page that keeps itself current is no sign of a person
             return
         session[SEEN_KEY] = int(at.timestamp())
         session.set_expiry(expires_at)

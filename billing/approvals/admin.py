@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.db.models import F
 from django.utils.safestring import SafeString
 
-from billing.approvals.models import ApprovalPolicy
 from billing.core.lifecycles import ApprovalStatus
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
@@ -46,7 +45,6 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         return display.pill(row.status)
 
 
-@admin.register(ApprovalPolicy)
 class ApprovalPolicyAdmin(ReadOnlyAdmin):
     list_display = ["action", "limit_figure"]
     list_amounts: ClassVar = {"limit_figure": None}

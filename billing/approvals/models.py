@@ -60,6 +60,9 @@ class ApprovalRequest(models.Model):
     decided_by_id = models.CharField(max_length=80, blank=True)
     decided_by_label = models.CharField(max_length=200, blank=True)
     decided_at = models.DateTimeField(null=True)
+    decision_reason = models.CharField(
+        max_length=500, blank=True, help_text="Why it was rejected; whoever asked reads it."
+    )
     executed_at = models.DateTimeField(
         null=True, help_text="When the approved action was carried out; once only."
     )

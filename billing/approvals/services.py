@@ -6,10 +6,11 @@ from django.db import transaction
 
 from billing.activity import services as activity
 from billing.approvals.models import ApprovalAction, ApprovalPolicy, ApprovalRequest
-from billing.core.errors import BillingError, Kind
+from billing.core.errors import BillingError, InvalidInput, Kind
 from billing.core.events import EventName
 from billing.core.lifecycles import ApprovalStatus
 from billing.platform.actors import Actor, policy_actor
+from billing.platform.validation import require_currency, require_fields
 
 
 class ApprovalRequired(BillingError):
@@ -121,19 +122,78 @@ def _request(
 
 
 @transaction.atomic
-def decide_approval(*, approval_id: str, approve: bool, actor: Actor, at: datetime) -> ApprovalRequest:
-    """Approve or reject a request.
+def decide_approval(
+    *, approval_id: str, approve: bool, reason: str = "", actor: Actor, at: datetime
+) -> ApprovalRequest:
+    """Approve or reject a request; a rejection says why.
 
-    Raises SelfApproval for whoever asked, ApprovalAlreadyDecided if it was decided before, DoesNotExist if unknown.
-    Locks the request. Emits approval.approved or approval.rejected.
+    Raises InvalidInput without a reason, SelfApproval for whoever asked, ApprovalAlreadyDecided if it was decided
+    before, DoesNotExist if unknown. Locks the request. Emits approval.approved or approval.rejected.
     """
     approval = ApprovalRequest.objects.select_for_update().get(public_id=approval_id)
     if approval.status != ApprovalStatus.REQUESTED:
         raise ApprovalAlreadyDecided(f"This request was {approval.status} by {approval.decided_by_label}.")
     if (approval.requested_by_kind, approval.requested_by_id) == (actor.kind.value, actor.public_id):
         raise SelfApproval("You asked for this. Somebody else has to approve.")
+    if not approve and not reason.strip():
+        raise InvalidInput("Say why, so that whoever asked knows what to change.", field="reason")
+    approval.decision_reason = reason.strip()
+    others = {field.name for field in approval._meta.fields} - {"decision_reason"}
+    require_fields(approval, names={"decision_reason": "reason"}, exclude=others)
     _decide(approval, ApprovalStatus.APPROVED if approve else ApprovalStatus.REJECTED, actor, at)
     return approval
+
+
+@transaction.atomic
+def set_approval_policy(
+    *, action: ApprovalAction, currency: str, limit_minor: int, actor: Actor, at: datetime
+) -> ApprovalPolicy:
+    """From now on amounts of an action above a limit wait for somebody else; what was decided before stays.
+
+    One policy per action and currency: the limit of the one there is replaced. limit_minor: in minor units, 0 lets
+    everything wait. Idempotent. Emits approval_policy.set. Raises InvalidInput.
+    """
+    if action not in ApprovalAction.values:
+        raise InvalidInput(f"An action is one of {', '.join(ApprovalAction.values)}.", field="action")
+    require_currency(currency)
+    if limit_minor < 0:
+        raise InvalidInput("A limit is not negative.", field="limit")
+    policy, is_new = ApprovalPolicy.objects.select_for_update().get_or_create(
+        action=action, currency=currency, defaults={"limit_minor": limit_minor}
+    )
+    before = None if is_new else policy.limit_minor
+    if before != limit_minor:
+        policy.limit_minor = limit_minor
+        policy.save(update_fields=["limit_minor"])
+        _record_policy(
+            EventName.APPROVAL_POLICY_SET, policy, actor, at, {"limit_minor": [before, limit_minor]}
+        )
+    return policy
+
+
+@transaction.atomic
+def remove_approval_policy(*, policy: ApprovalPolicy, actor: Actor, at: datetime) -> None:
+    """From now on the action is approved at once in this currency. Requests that wait still wait for a person.
+
+    Idempotent. Emits approval_policy.removed.
+    """
+    if ApprovalPolicy.objects.filter(pk=policy.pk).delete()[0]:
+        _record_policy(
+            EventName.APPROVAL_POLICY_REMOVED, policy, actor, at, {"limit_minor": [policy.limit_minor, None]}
+        )
+
+
+def _record_policy(
+    name: EventName, policy: ApprovalPolicy, actor: Actor, at: datetime, data: dict[str, list[int | None]]
+) -> None:
+    activity.record(
+        name=name,
+        object_kind="approval_policy",
+        object_id=policy.public_id,
+        actor=actor,
+        at=at,
+        data={"action": policy.action, "currency": policy.currency, **data},
+    )
 
 
 def _decide(approval: ApprovalRequest, status: ApprovalStatus, actor: Actor, at: datetime) -> None:

@@ -101,6 +101,7 @@ class PlanVersion(models.Model):
     published_at = models.DateTimeField(null=True, help_text="From then on nothing of this version changes.")
 
     class Meta:
+        permissions = [("publish_planversion", "Can publish plan versions")]
         constraints = [
             models.UniqueConstraint(fields=["plan", "version"], name="plan_versions_are_counted"),
             models.CheckConstraint(

@@ -32,9 +32,11 @@ class EventName(StrEnum):
 
     PLAN_VERSION_CREATED = "plan_version.created"
     PLAN_VERSION_PUBLISHED = "plan_version.published"
+    PLAN_VERSION_DISCARDED = "plan_version.discarded"
 
     SUBSCRIPTION_STARTED = "subscription.started"
     SUBSCRIPTION_CANCEL_SCHEDULED = "subscription.cancel_scheduled"
+    SUBSCRIPTION_CANCEL_UNDONE = "subscription.cancel_undone"
     SUBSCRIPTION_CANCELED = "subscription.canceled"
 
     USAGE_IMPORTED = "usage.imported"
@@ -57,6 +59,9 @@ class EventName(StrEnum):
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_UNKNOWN = "payment.unknown"
     PAYMENT_ALLOCATED = "payment.allocated"
+    PAYMENT_MAIL_QUEUED = "payment.mail_queued"
+    PAYMENT_MAIL_SENT = "payment.mail_sent"
+    PAYMENT_MAIL_FAILED = "payment.mail_failed"
 
     PAYMENT_METHOD_CREATED = "payment_method.created"
 
@@ -86,6 +91,7 @@ class EventName(StrEnum):
 
     ACCOUNTING_PERIOD_SOFT_CLOSED = "accounting_period.soft_closed"
     ACCOUNTING_PERIOD_CLOSED = "accounting_period.closed"
+    JOURNAL_EXPORTED = "journal.exported"
 
     REVENUE_RECOGNIZED = "revenue.recognized"
 
@@ -95,11 +101,17 @@ class EventName(StrEnum):
     APPROVAL_APPROVED = "approval.approved"
     APPROVAL_REJECTED = "approval.rejected"
 
+    APPROVAL_POLICY_SET = "approval_policy.set"
+    APPROVAL_POLICY_REMOVED = "approval_policy.removed"
+
     TAX_RATE_CREATED = "tax_rate.created"
+    TAX_RATE_ENDED = "tax_rate.ended"
 
     PRODUCT_CREATED = "product.created"
 
     PRICE_CREATED = "price.created"
+    PRICE_UPDATED = "price.updated"
+    PRICE_REMOVED = "price.removed"
 
     USER_CREATED = "user.created"
     USER_INVITED = "user.invited"
@@ -121,8 +133,10 @@ class EventName(StrEnum):
 
     PORTAL_INVITATION_CREATED = "portal_invitation.created"
     PORTAL_INVITATION_ACCEPTED = "portal_invitation.accepted"
+    PORTAL_INVITATION_WITHDRAWN = "portal_invitation.withdrawn"
 
     PORTAL_MEMBERSHIP_GRANTED = "portal_membership.granted"
+    PORTAL_MEMBERSHIP_REMOVED = "portal_membership.removed"
 
     SIGN_IN_LINK_CREATED = "sign_in_link.created"
     SIGN_IN_LINK_USED = "sign_in_link.used"

@@ -340,7 +340,7 @@ class BillRunAdmin(ReadOnlyAdmin):
 
     list_display = [
         "as_of", "status_pill", "scope", "customers_figure", "invoices_figure", "total_figure", "left_out",
-        "sending", "started_by", "completed_at",
+        "sending", "completed_at",
     ]  # fmt: skip
     list_filter = [states(BillRunStatus), "needs_review"]
     list_amounts: ClassVar = {"total_figure": None}
@@ -353,10 +353,6 @@ class BillRunAdmin(ReadOnlyAdmin):
     @admin.display(description="State", ordering="status")
     def status_pill(self, row: Any) -> SafeString:
         return display.pill(row.status)
-
-    @admin.display(description="Started by", ordering="actor_label")
-    def started_by(self, row: Any) -> str:
-        return str(row.actor_label)
 
     @admin.display(description="Scope", ordering="customer__name")
     def scope(self, row: Any) -> Any:

@@ -38,7 +38,7 @@ def invoice_snapshot(invoice: Invoice, *, number: str, issued_on: date, due_on: 
         language=customer.language,
         is_test=invoice.legal_entity.is_test,
         billing_reason=invoice.billing_reason,
-        seller=_seller(invoice.legal_entity, issued_on),
+        seller=seller_party(invoice.legal_entity, issued_on),
         buyer=_buyer(customer),
         period_start_on=min((line.service_start_on for line in lines), default=None),
         period_last_on=max((line.service_last_on for line in lines), default=None),
@@ -50,7 +50,7 @@ def invoice_snapshot(invoice: Invoice, *, number: str, issued_on: date, due_on: 
         payment=PaymentTerms(
             collection_method=CollectionMethod(customer.collection_method),
             terms_days=customer.payment_terms_days,
-            bank_account=_bank_account(invoice.legal_entity),
+            bank_account=bank_account_of(invoice.legal_entity),
             reference=number,
         ),
         rules_version=RULES_VERSION,
@@ -78,7 +78,7 @@ def credit_note_snapshot(credit_note: CreditNote, *, number: str, issued_on: dat
         language=customer.language,
         is_test=credit_note.legal_entity.is_test,
         billing_reason=credit_note.reason,
-        seller=_seller(credit_note.legal_entity, issued_on),
+        seller=seller_party(credit_note.legal_entity, issued_on),
         buyer=_buyer(customer),
         period_start_on=min((line.service_start_on for line in lines), default=None),
         period_last_on=max((line.service_last_on for line in lines), default=None),
@@ -89,7 +89,7 @@ def credit_note_snapshot(credit_note: CreditNote, *, number: str, issued_on: dat
         total_minor=credit_note.total_minor,
         payment=PaymentTerms(
             collection_method=CollectionMethod(customer.collection_method),
-            bank_account=_bank_account(credit_note.legal_entity),
+            bank_account=bank_account_of(credit_note.legal_entity),
             reference=number,
         ),
         rules_version=RULES_VERSION,
@@ -104,7 +104,8 @@ def credit_note_snapshot(credit_note: CreditNote, *, number: str, issued_on: dat
     )
 
 
-def _seller(entity: LegalEntity, on: date) -> Party:
+def seller_party(entity: LegalEntity, on: date) -> Party:
+    """The seller as documents issued on a day print it."""
     registration = registration_in_force(entity, country=entity.country, on=on)
     return Party(
         name=entity.name,
@@ -142,7 +143,8 @@ def _buyer(customer: Customer) -> Party:
     )
 
 
-def _bank_account(entity: LegalEntity) -> BankAccount | None:
+def bank_account_of(entity: LegalEntity) -> BankAccount | None:
+    """Where the seller's customers pay to; None without an IBAN."""
     if not entity.iban:
         return None
     return BankAccount(

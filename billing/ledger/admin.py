@@ -21,17 +21,25 @@ DOCUMENT_LISTS = {
     "invoice": "invoices_invoice",
     "credit_note": "invoices_creditnote",
     "payment": "payments_payment",
+    "allocation": "payments_payment",
+    "refund": "payments_payment",
+    "revenue_schedule_line": "revenue_revenueschedule",
+    "usage_accrual": "revenue_usageaccrual",
 }
 """Kind of a fact: the list in which it is found by its public id."""
 
 
 class PostingInline(ReadOnlyInline):
     model = Posting
-    fields = ["account_name", "debit", "credit", "customer", "line_id", "service_days", "tax_rate"]
-    readonly_fields = ["account_name", "debit", "credit", "service_days"]
+    fields = [
+        "account_name", "debit", "credit", "in_books", "customer_link", "line_link", "service_days", "tax_rate"
+    ]  # fmt: skip
+    readonly_fields = [
+        "account_name", "debit", "credit", "in_books", "customer_link", "line_link", "service_days"
+    ]  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("account", "customer").order_by("pk")
+        return super().get_queryset(request).select_related("account", "customer", "entry").order_by("pk")
 
     @admin.display(description="Account")
     def account_name(self, row: Any) -> SafeString:
@@ -44,6 +52,24 @@ class PostingInline(ReadOnlyInline):
     @admin.display(description="Credit")
     def credit(self, row: Any) -> SafeString:
         return display.amount_cell(-row.amount_minor if row.amount_minor < 0 else None, row.currency)
+
+    @admin.display(description="In the books")
+    def in_books(self, row: Any) -> SafeString:
+        return display.amount_cell(row.accounting_amount_minor, row.entry.accounting_currency)
+
+    @admin.display(description="Customer")
+    def customer_link(self, row: Any) -> SafeString:
+        return display.link(row.customer)
+
+    @admin.display(description="Document line")
+    def line_link(self, row: Any) -> SafeString:
+        """To the line of the document, with why it is what it is; a subscription item is accrued before it has one."""
+        if not row.line_id:
+            return display.NONE
+        if not row.line_id.startswith("lin_") and not row.line_id.startswith("cnl_"):
+            return format_html("{}", row.line_id)
+        address = reverse("admin:document_line", args=[row.line_id])
+        return format_html('<a class="fin-link" href="{}">{}</a>', address, row.line_id)
 
     @admin.display(description="Service")
     def service_days(self, row: Any) -> Any:
@@ -115,9 +141,10 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     )
     fields = (
         "public_id", "accounting_on", "document", "purpose", "legal_entity", "period", "amount_figure", "is_late",
-        "reverses", "actor_label", "posted_at", "exchange_rate", "exchange_rate_source", "exchange_rate_on",
+        "reverses", "reversal", "reference", "actor_label", "posted_at",
+        "exchange_rate", "exchange_rate_source", "exchange_rate_on",
     )  # fmt: skip
-    readonly_fields = ("document", "amount_figure")
+    readonly_fields = ("document", "amount_figure", "reversal")
     inlines = [PostingInline]
 
     @admin.display(description="Of")
@@ -128,6 +155,10 @@ class JournalEntryAdmin(ReadOnlyAdmin):
             return f"{row.source_type} {row.source_id}"
         address = f"{reverse(f'admin:{name}_changelist')}?q={row.source_id}"
         return format_html('<a class="fin-link" href="{}">{} {}</a>', address, row.source_type, row.source_id)
+
+    @admin.display(description="Reversed by")
+    def reversal(self, row: Any) -> SafeString:
+        return display.link(getattr(row, "reversed_by", None))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         postings = Posting.objects.filter(entry=OuterRef("pk"), amount_minor__gt=0).order_by()

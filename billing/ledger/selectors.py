@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, RowRange, Subquery, Sum, Window
 
+from billing.activity.models import Activity
+from billing.activity.selectors import activity_of
+from billing.core.events import EventName
 from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
 from billing.core.postings import ROLE_NAMES, Role
-from billing.ledger.models import AccountingPeriod, JournalEntry, Posting
+from billing.ledger.models import Account, AccountingPeriod, JournalEntry, Posting
 from customers.models import Customer, LegalEntity
 
 JOURNAL_COLUMNS = (
@@ -47,11 +50,20 @@ def plain_cell(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalanceRow:
-    """One role's balance in accounting currency, minor units, debit positive."""
+    """One role's balance in accounting currency, minor units, debit positive; gl_codes: of its accounts, in order."""
 
     role: str
     name: str
     balance_minor: int
+    gl_codes: tuple[str, ...] = ()
+
+    @property
+    def debit_minor(self) -> int:
+        return max(self.balance_minor, 0)
+
+    @property
+    def credit_minor(self) -> int:
+        return max(-self.balance_minor, 0)
 
 
 def trial_balance(*, legal_entity: LegalEntity, as_of: date) -> list[TrialBalanceRow]:
@@ -62,7 +74,19 @@ def trial_balance(*, legal_entity: LegalEntity, as_of: date) -> list[TrialBalanc
         .annotate(balance=Sum("accounting_amount_minor"))
         .order_by("role")
     )
-    return [TrialBalanceRow(row["role"], ROLE_NAMES[Role(row["role"])], int(row["balance"])) for row in sums]
+    codes: dict[str, list[str]] = {}
+    accounts = Account.objects.filter(legal_entity=legal_entity).order_by("role", "gl_code")
+    for role, code in accounts.values_list("role", "gl_code").distinct():
+        codes.setdefault(role, []).append(code)
+    return [
+        TrialBalanceRow(
+            row["role"],
+            ROLE_NAMES[Role(row["role"])],
+            int(row["balance"]),
+            tuple(codes.get(row["role"], ())),
+        )
+        for row in sums
+    ]
 
 
 def balance_minor(
@@ -88,6 +112,12 @@ def closed_until(*, legal_entity: LegalEntity) -> date | None:
     closed = AccountingPeriod.objects.filter(legal_entity=legal_entity, status=PeriodStatus.CLOSED)
     last: date | None = closed.aggregate(last=Max("end_on"))["last"]
     return last
+
+
+def recent_periods(*, legal_entity: LegalEntity, until: date, limit: int) -> list[AccountingPeriod]:
+    """The last accounting periods that had begun by a day, newest first."""
+    begun = AccountingPeriod.objects.filter(legal_entity=legal_entity, start_on__lte=until)
+    return list(begun.order_by("-start_on")[:limit])
 
 
 def accounting_day(*, source_type: str, purpose: str) -> Subquery:
@@ -200,38 +230,70 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatement:
-    """A role's postings of some days in accounting currency: what stood before, each posting, what stands after."""
+    """A role's postings of some days in accounting currency: what stood before, each posting, what stands after.
+
+    rows are one page of `count` postings; opening, debit, credit and closing cover all of them.
+    """
 
     opening_minor: int
     rows: list[AccountRow]
+    debit_minor: int
+    credit_minor: int
     closing_minor: int
-    is_cut: bool
+    count: int
 
 
 def account_statement(
-    *, legal_entity: LegalEntity, role: Role, start_on: date | None, as_of: date, limit: int = 500
+    *,
+    legal_entity: LegalEntity,
+    role: Role,
+    start_on: date | None,
+    as_of: date,
+    customer: Customer | None = None,
+    limit: int = 100,
+    offset: int = 0,
 ) -> AccountStatement:
-    """The postings of a role in [start_on, as_of], oldest first; the first `limit` of them, and whether more follow.
+    """The postings of a role in [start_on, as_of], oldest first: `limit` of them from `offset` on.
 
-    start_on: None for all since the beginning. The closing balance covers all of them, also those cut off.
+    start_on: None for all since the beginning. customer: only their postings, and their balances. The balance after a
+    posting counts all before it, those of earlier pages too.
     """
     postings = Posting.objects.filter(
         legal_entity=legal_entity, account__role=role.value, entry__accounting_on__lte=as_of
     )
+    if customer is not None:
+        postings = postings.filter(customer=customer)
     opening = 0
     if start_on is not None:
         before = postings.filter(entry__accounting_on__lt=start_on)
         opening = int(before.aggregate(balance=Sum("accounting_amount_minor"))["balance"] or 0)
         postings = postings.filter(entry__accounting_on__gte=start_on)
-    total = int(postings.aggregate(balance=Sum("accounting_amount_minor"))["balance"] or 0)
-    found = list(
-        postings.select_related("entry", "customer").order_by("entry__accounting_on", "entry_id", "pk")[
-            : limit + 1
-        ]
+    amount = "accounting_amount_minor"
+    sums = postings.aggregate(
+        debit=Sum(amount, filter=Q(accounting_amount_minor__gt=0)),
+        credit=Sum(amount, filter=Q(accounting_amount_minor__lt=0)),
+        count=Count("pk"),
     )
-    balance, rows = opening, []
-    for posting in found[:limit]:
-        minor = posting.accounting_amount_minor
-        balance += minor
-        rows.append(AccountRow(posting, max(minor, 0), max(-minor, 0), balance))
-    return AccountStatement(opening, rows, opening + total, len(found) > limit)
+    debit, credit = int(sums["debit"] or 0), -int(sums["credit"] or 0)
+    order = [F("entry__accounting_on"), F("entry_id"), F("pk")]
+    found = (
+        postings.select_related("entry", "customer")
+        .annotate(running=Window(Sum(amount), order_by=order, frame=RowRange(end=0)))
+        .order_by("entry__accounting_on", "entry_id", "pk")[offset : offset + limit]
+    )
+    rows = [
+        AccountRow(
+            posting,
+            max(posting.accounting_amount_minor, 0),
+            max(-posting.accounting_amount_minor, 0),
+            opening + int(posting.running),
+        )
+        for posting in found
+    ]
+    return AccountStatement(opening, rows, debit, credit, opening + debit - credit, sums["count"])
+
+
+def last_export_of(*, period: AccountingPeriod) -> Activity | None:
+    """Who exported the journal of a month last, and when; None if nobody has."""
+    exports = activity_of(object_id=period.public_id).filter(name=EventName.JOURNAL_EXPORTED.value)
+    return exports.first()

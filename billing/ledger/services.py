@@ -1,5 +1,6 @@
 """The only writers of the books: posting, reversing, opening and closing periods."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -242,6 +243,22 @@ def close_period(*, period_id: str, actor: Actor, at: datetime) -> AccountingPer
     return period
 
 
+@transaction.atomic
+def record_export(*, legal_entity: LegalEntity, month_on: date, actor: Actor, at: datetime) -> int:
+    """Record that somebody took the journal of a month along; returns how many entries are in it.
+
+    Every export is a fact of its own, so doing it again records it again; a month without a period has nothing to
+    export, and nothing is recorded. month_on: its first day. Emits journal.exported.
+    """
+    periods = AccountingPeriod.objects.select_related("legal_entity")
+    period = periods.filter(legal_entity=legal_entity, start_on=month_on).first()
+    if period is None:
+        return 0
+    entries = period.entries.count()
+    _record(EventName.JOURNAL_EXPORTED, period, actor, at, {"entries": entries})
+    return entries
+
+
 def set_gl_code(*, account_id: int, gl_code: str) -> Account:
     """Map a ledger account to an account number of the firm's general ledger, for the journal export."""
     account = Account.objects.get(pk=account_id)
@@ -250,14 +267,24 @@ def set_gl_code(*, account_id: int, gl_code: str) -> Account:
     return account
 
 
-def _record(name: EventName, period: AccountingPeriod, actor: Actor, at: datetime) -> None:
+def _record(
+    name: EventName,
+    period: AccountingPeriod,
+    actor: Actor,
+    at: datetime,
+    data: Mapping[str, object] | None = None,
+) -> None:
     activity.record(
         name=name,
         object_kind="accounting_period",
         object_id=period.public_id,
         actor=actor,
         at=at,
-        data={"legal_entity": period.legal_entity.public_id, "start_on": period.start_on.isoformat()},
+        data={
+            "legal_entity": period.legal_entity.public_id,
+            "start_on": period.start_on.isoformat(),
+            **(data or {}),
+        },
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.db.models.lookups import StartsWith
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin, TabularInline
@@ -96,13 +98,20 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # Unfold has n
         for name in self.search_fields:
             path = name.lstrip("=^")
             lookup = {"=": "exact", "^": "startswith"}.get(name[0], "icontains")
+            if name[0] == "^":
+                found |= Q(StartsWith(Lower(path), term.lower()))  # as the indexes for typing ahead have it
+                continue
             relation, _, rest = path.partition("__")
             if not rest:
                 found |= Q(**{f"{path}__{lookup}": term})
                 continue
-            related = self.model._meta.get_field(relation).related_model._default_manager
-            keys = related.filter(**{f"{rest}__{lookup}": term}).order_by("pk").values_list("pk", flat=True)
-            found |= Q(**{f"{relation}__in": list(keys[:RELATED_MAX])})
+            field = self.model._meta.get_field(relation)
+            rows = field.related_model._default_manager.filter(**{f"{rest}__{lookup}": term}).order_by("pk")
+            if field.concrete:
+                found |= Q(**{f"{relation}__in": list(rows.values_list("pk", flat=True)[:RELATED_MAX])})
+            else:
+                keys = rows.values_list(field.field.attname, flat=True)
+                found |= Q(pk__in=list(keys[:RELATED_MAX]))
         return queryset.filter(found), False
 
     def get_urls(self) -> list[URLPattern]:

@@ -134,6 +134,13 @@ TONES: dict[str, str] = {
     "completed": "good",
     "finalized": "good",
     "active": "good",
+    "published": "good",
+    "added": "good",
+    "removed": "bad",
+    "changed": "caution",
+    "same": "neutral",
+    "revoked": "neutral",
+    "expired": "neutral",
     "settled": "good",
     "succeeded": "good",
     "sent": "good",
@@ -219,7 +226,7 @@ def quantity(value: Decimal) -> str:
     >>> quantity(Decimal("22361870.500"))
     '22,361,870.5'
     """
-    whole, _, decimals = format_quantity(abs(value)).partition(".")
+    whole, _, decimals = format_quantity(value.copy_abs()).partition(".")  # abs() would round to 28 digits
     return separated(MINUS if value < 0 else "", whole, decimals)
 
 

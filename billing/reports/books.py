@@ -53,7 +53,8 @@ _CONTROLS: dict[str, tuple[int, str]] = {}
 
 
 def _control_sql(role: str, sign: int, expected: str) -> str:
-    """A role's balance per legal entity, and what the documents say: `expected` yields (legal_entity_id, amount)."""
+    """A role's balance per legal entity, and what the documents say: `expected` yields (legal_entity_id, customer_id,
+    amount)."""
     return f"""
         SELECT entity.id AS entity_id, entity.name AS legal_entity, coalesce(book.balance, 0) AS booked,
                coalesce(fact.amount, 0) AS expected
@@ -102,6 +103,42 @@ def controls(*, legal_entity: LegalEntity) -> list[ControlRow]:
             booked, documents = cursor.fetchone()
             rows.append(ControlRow(role, int(booked), int(documents)))
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class ControlDifference:
+    """What makes a control differ: a customer (None: postings without one) whose ledger and documents disagree."""
+
+    customer_id: int | None
+    booked_minor: int
+    expected_minor: int
+
+    @property
+    def difference_minor(self) -> int:
+        return self.booked_minor - self.expected_minor
+
+
+def control_differences(
+    *, legal_entity: LegalEntity, role: str, limit: int = ROWS_MAX
+) -> list[ControlDifference]:
+    """The customers that make a control account differ, largest difference first; they add up to its difference.
+
+    Raises KeyError for a role that is no control account.
+    """
+    sign, expected = _CONTROLS[role]
+    query = f"""
+        SELECT customer_id, sum(booked)::bigint, sum(expected)::bigint FROM (
+            SELECT posting.customer_id, {sign} * posting.amount_minor AS booked, 0 AS expected
+            FROM ledger_posting posting JOIN ledger_account account ON account.id = posting.account_id
+            WHERE account.role = %(role)s AND posting.legal_entity_id = %(entity)s
+            UNION ALL
+            SELECT customer_id, 0, amount FROM ({expected}) fact WHERE legal_entity_id = %(entity)s
+        ) side GROUP BY customer_id HAVING sum(booked) <> sum(expected)
+        ORDER BY abs(sum(booked) - sum(expected)) DESC, customer_id LIMIT %(limit)s
+    """  # noqa: S608 - constant text
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"role": role, "entity": legal_entity.pk, "limit": limit})
+        return [ControlDifference(*row) for row in cursor.fetchall()]
 
 
 CHECKS: tuple[Check, ...] = (
@@ -256,7 +293,8 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "1100",
             1,
-            """SELECT legal_entity_id, total_minor - allocated_minor - offset_minor - written_off_minor AS amount
+            """SELECT legal_entity_id, customer_id,
+                      total_minor - allocated_minor - offset_minor - written_off_minor AS amount
                FROM invoices_invoice WHERE status = 'finalized'""",
         ),
     ),
@@ -266,9 +304,9 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "1150",
             1,
-            """SELECT legal_entity_id, amount_minor AS amount FROM revenue_usageaccrual
+            """SELECT legal_entity_id, customer_id, amount_minor AS amount FROM revenue_usageaccrual
                UNION ALL
-               SELECT invoice.legal_entity_id, -line.amount_minor
+               SELECT invoice.legal_entity_id, invoice.customer_id, -line.amount_minor
                FROM invoices_invoiceline line JOIN invoices_invoice invoice ON invoice.id = line.invoice_id
                WHERE invoice.status = 'finalized' AND line.timing = 'in_arrears' AND NOT EXISTS (
                    SELECT FROM invoices_creditnote note
@@ -306,7 +344,8 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "2050",
             -1,
-            """SELECT payment.legal_entity_id, payment.amount_minor - payment.allocated_minor - coalesce((
+            """SELECT payment.legal_entity_id, payment.customer_id,
+                      payment.amount_minor - payment.allocated_minor - coalesce((
                    SELECT sum(refund.amount_minor) FROM payments_refund refund WHERE refund.payment_id = payment.id
                    AND refund.credit_note_id IS NULL AND refund.status = 'succeeded'), 0) AS amount
                FROM payments_payment payment
@@ -319,9 +358,10 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "2070",
             -1,
-            """SELECT legal_entity_id, refund_minor AS amount FROM invoices_creditnote WHERE status = 'finalized'
+            """SELECT legal_entity_id, customer_id, refund_minor AS amount FROM invoices_creditnote
+               WHERE status = 'finalized'
                UNION ALL
-               SELECT payment.legal_entity_id, -refund.amount_minor
+               SELECT payment.legal_entity_id, payment.customer_id, -refund.amount_minor
                FROM payments_refund refund JOIN payments_payment payment ON payment.id = refund.payment_id
                WHERE refund.status = 'succeeded' AND refund.credit_note_id IS NOT NULL""",
         ),
@@ -332,7 +372,7 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "2100",
             -1,
-            """SELECT schedule.legal_entity_id, slice.amount_minor AS amount
+            """SELECT schedule.legal_entity_id, schedule.customer_id, slice.amount_minor AS amount
                FROM revenue_revenueslice slice JOIN revenue_revenueschedule schedule ON schedule.id = slice.schedule_id
                WHERE slice.entry_id IS NULL AND slice.canceled_at IS NULL""",
         ),
@@ -343,9 +383,9 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "2200",
             -1,
-            """SELECT legal_entity_id, tax_minor AS amount FROM invoices_invoice WHERE status = 'finalized'
+            """SELECT legal_entity_id, customer_id, tax_minor AS amount FROM invoices_invoice WHERE status = 'finalized'
                UNION ALL
-               SELECT legal_entity_id, -tax_minor FROM invoices_creditnote WHERE status = 'finalized'""",
+               SELECT legal_entity_id, customer_id, -tax_minor FROM invoices_creditnote WHERE status = 'finalized'""",
         ),
     ),
     Check(
@@ -354,10 +394,10 @@ CHECKS: tuple[Check, ...] = (
         _control(
             "1050",
             1,
-            """SELECT legal_entity_id, amount_minor AS amount FROM payments_payment
+            """SELECT legal_entity_id, customer_id, amount_minor AS amount FROM payments_payment
                WHERE kind = 'provider' AND status IN ('succeeded', 'partially_refunded', 'refunded', 'returned')
                UNION ALL
-               SELECT payment.legal_entity_id, -refund.amount_minor
+               SELECT payment.legal_entity_id, payment.customer_id, -refund.amount_minor
                FROM payments_refund refund JOIN payments_payment payment ON payment.id = refund.payment_id
                WHERE payment.kind = 'provider' AND refund.status = 'succeeded'""",
         ),

@@ -34,7 +34,7 @@ class RevenueScheduleAdmin(ReadOnlyAdmin):
     list_amounts: ClassVar = {"amount_figure": F("amount_minor")}
     list_select_related = ["customer", "legal_entity"]
     list_help = "Fees billed in advance, released month by month."
-    search_fields = ["=line_id", "=invoice_id", "customer__name"]
+    search_fields = ["=line_id", "=invoice_id", "customer__name", "=slices__public_id"]
     search_help_text = "Customer, or id of an invoice"
     sortable_by = ["start_on", "amount_figure"]
     exclude = ["amount_minor"]
@@ -67,7 +67,7 @@ class UsageAccrualAdmin(ReadOnlyAdmin):
     list_amounts: ClassVar = {"amount_figure": F("amount_minor")}
     list_select_related = ["customer", "item__price", "legal_entity"]
     list_help = "Usage delivered in a month and not invoiced in it."
-    search_fields = ["customer__name"]
+    search_fields = ["=public_id", "customer__name"]
     search_help_text = "Customer"
     sortable_by = ["month_on", "amount_figure"]
     exclude = ["amount_minor"]

@@ -1,4 +1,4 @@
-"""Back office pages of this app: to be read."""
+"""Back office lists of this app; a subscription's page and verbs are in `valueverse.backoffice`."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,10 +12,10 @@ from django.utils.safestring import SafeString
 
 from billing.core.lifecycles import SubscriptionStatus
 from billing.platform import display
-from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+from billing.platform.admin import ReadOnlyAdmin
 from billing.platform.clock import now
 from billing.platform.lists.filters import Control, CurrencyFilter, ListFilter, instant_range, states
-from billing.subscriptions.models import BilledPeriod, Subscription, SubscriptionItem
+from billing.subscriptions.models import BilledPeriod
 
 
 def _day_before(end_at: datetime, time_zone: str) -> date:
@@ -48,11 +48,6 @@ class EndsInFilter(ListFilter):
         return f"Ends in the next {self.given['ends_in']} days"
 
 
-class SubscriptionItemInline(ReadOnlyInline):
-    model = SubscriptionItem
-
-
-@admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
     list_display = [
         "customer_name",
@@ -76,12 +71,11 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     ]
     list_help = "Charged through is the last day that an invoice covers."
     ordering = ("-pk",)
-    empty_state = "Nobody has subscribed yet. Start a subscription through the API."
+    empty_state = "Nobody has subscribed yet. New subscription starts one."
     list_select_related = ["customer", "plan_version__plan", "legal_entity"]
     search_fields = ["=public_id", "=external_id", "customer__name"]
     search_help_text = "Customer or id"
     sortable_by = ("next_billing_at",)
-    inlines = [SubscriptionItemInline]
 
     def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
         keys = [row.pk for row in rows]

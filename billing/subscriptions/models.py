@@ -1,7 +1,9 @@
 """What customers have subscribed to, and which periods have been billed."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from billing.catalog.models import PlanVersion, Price
 from billing.core.lifecycles import SubscriptionStatus
@@ -63,6 +65,9 @@ class Subscription(models.Model):
                 fields=["next_billing_at", "customer"],
                 name="subscription_due",
                 condition=Q(next_billing_at__isnull=False),
+            ),
+            models.Index(
+                OpClass(Lower("external_id"), name="text_pattern_ops"), name="subscription_by_external_id"
             ),
         ]
 

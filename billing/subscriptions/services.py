@@ -153,6 +153,24 @@ def cancel_subscription_at_period_end(*, subscription_id: str, actor: Actor, at:
 
 
 @transaction.atomic
+def undo_scheduled_cancellation(*, subscription_id: str, actor: Actor, at: datetime) -> Subscription:
+    """Let service go on past the end that was scheduled; possible until that end has come.
+
+    Idempotent: without a scheduled end nothing changes. Locks customer and subscription.
+    Emits subscription.cancel_undone. Raises SubscriptionEnded.
+    """
+    subscription = _lock(subscription_id)
+    if subscription.cancel_at is None:
+        return subscription
+    if subscription.cancel_at <= at:
+        raise SubscriptionEnded("Service has ended already. Start a new subscription.")
+    _record(EventName.SUBSCRIPTION_CANCEL_UNDONE, subscription, actor, at)
+    subscription.cancel_at = None
+    subscription.save(update_fields=["cancel_at"])
+    return subscription
+
+
+@transaction.atomic
 def cancel_subscription_now(*, subscription_id: str, actor: Actor, at: datetime) -> Subscription:
     """End service at once. Usage until now is billed by the next run; fees already billed are not credited.
 

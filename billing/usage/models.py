@@ -1,5 +1,6 @@
 """Usage as it arrived, and the rollups that keep the price of a period cheap."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -30,6 +31,10 @@ class UsageEvent(models.Model):
         indexes = [
             models.Index(fields=["customer", "event_type", "at"], name="usage_event_by_time"),
             models.Index(fields=["customer", "received_at"], name="usage_event_by_receipt"),
+            # Rows lie in the order of their receipt: a few pages say where a day begins, at no cost to the writer.
+            BrinIndex(
+                fields=["received_at"], pages_per_range=32, autosummarize=True, name="usage_event_by_day"
+            ),
         ]
 
     def __str__(self) -> str:

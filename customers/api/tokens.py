@@ -5,7 +5,6 @@ refresh token of that person ends.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -21,7 +20,7 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from billing.platform.clock import now
 from customers.models import User
-from customers.services import WrongCode, check_code, has_second_factor
+from customers.services import WrongCode, check_code, end_tokens_of, has_second_factor
 
 LOCKOUT_SECONDS = 15 * 60
 
@@ -105,14 +104,6 @@ def end_token(text: str) -> None:
     token = _read(text)
     with transaction.atomic():
         BlacklistedToken.objects.get_or_create(token=_issued(token))
-
-
-def end_tokens_of(user: Any) -> None:
-    """End every refresh token of a person; access tokens run out by themselves within 15 minutes."""
-    left = OutstandingToken.objects.filter(user=user, blacklistedtoken=None)
-    BlacklistedToken.objects.bulk_create(
-        [BlacklistedToken(token=token) for token in left], ignore_conflicts=True
-    )
 
 
 def _pair_for(user: User) -> TokenPair:

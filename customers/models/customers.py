@@ -1,8 +1,11 @@
 """The buyers: customers, their tax ids and contacts."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from billing.platform.fields import CountryField, CurrencyField, PublicIdField
 from customers.models.legal_entities import LegalEntity
@@ -75,7 +78,14 @@ class Customer(models.Model):
             models.CheckConstraint(condition=~Q(payer=F("id")), name="a_customer_is_not_its_own_payer"),
             models.CheckConstraint(condition=~Q(external_id=""), name="external_id_is_absent_or_not_empty"),
         ]
-        indexes = [models.Index(fields=["name", "id"], name="customer_by_name")]
+        indexes = [
+            models.Index(fields=["name", "id"], name="customer_sorted_by_name"),
+            models.Index(OpClass(Lower("name"), name="text_pattern_ops"), name="customer_by_name"),
+            models.Index(
+                OpClass(Lower("external_id"), name="text_pattern_ops"), name="customer_by_external_id"
+            ),
+            GinIndex(SearchVector("name", "legal_name", config="simple"), name="customer_by_words_of_name"),
+        ]
         permissions = [("view_as_customer", "Can look at a customer's portal as the customer sees it")]
 
     def __str__(self) -> str:
@@ -96,6 +106,7 @@ class CustomerTaxId(models.Model):
                 fields=["customer", "country"], name="one_tax_id_per_customer_and_country"
             ),
         ]
+        indexes = [models.Index(fields=["vat_number"], name="customer_by_vat_number")]
 
     def __str__(self) -> str:
         return self.vat_number
@@ -119,6 +130,7 @@ class Contact(models.Model):
                 fields=["customer", "email"], name="one_contact_per_customer_and_address"
             ),
         ]
+        indexes = [models.Index(OpClass(Lower("email"), name="text_pattern_ops"), name="contact_by_email")]
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -44,6 +45,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="one_user_per_mail_address")]
+        indexes = [
+            models.Index(OpClass(Lower("email"), name="text_pattern_ops"), name="user_by_email"),
+            models.Index(
+                OpClass(Lower("name"), name="text_pattern_ops"),
+                name="staff_by_name",
+                condition=models.Q(is_staff=True),
+            ),
+        ]
         permissions = [("manage_people", "Can invite staff, change their groups and let them go")]
 
     def __str__(self) -> str:

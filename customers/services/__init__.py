@@ -45,7 +45,9 @@ from customers.services.portal import (
     grant_portal_access,
     invite_contact,
     portal_actor,
+    remove_portal_access,
     request_sign_in_link,
+    withdraw_invitation,
 )
 from customers.services.portal_mails import mail_invitation, mail_sign_in_link, mail_staff_link
 from customers.services.saved_views import SharedViewNameTaken, delete_view, note_list_export, save_view
@@ -72,6 +74,7 @@ from customers.services.sessions import (
     change_password,
     end_session,
     end_sessions,
+    end_tokens_of,
     forget_expired_sessions,
     forget_session,
     rename_session,
@@ -151,6 +154,7 @@ __all__ = [
     "end_overdue_customer_visits",
     "end_session",
     "end_sessions",
+    "end_tokens_of",
     "enroll_totp",
     "forget_expired_sessions",
     "forget_session",
@@ -169,6 +173,7 @@ __all__ = [
     "reactivate_user",
     "reencrypt_second_factors",
     "remove_contact",
+    "remove_portal_access",
     "remove_second_factor",
     "rename_session",
     "request_sign_in_link",
@@ -185,4 +190,5 @@ __all__ = [
     "update_legal_entity",
     "use_staff_link",
     "user_behind_staff_link",
+    "withdraw_invitation",
 ]

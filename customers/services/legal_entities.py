@@ -66,6 +66,8 @@ def usual_number_format(country: str) -> str:
 class LegalEntityChanges(TypedDict, total=False):
     """What may change about a legal entity; what is left out stays. An address and a bank account change as a whole."""
 
+    name: str
+    legal_name: str
     address: Address
     registration: str
     directors: str
@@ -160,7 +162,8 @@ def update_legal_entity(
     """Change what documents issued from now on say about their seller; issued ones stay as they are.
 
     Country, currency of the books, time zone and whether it is for tests never change. Idempotent: nothing new changes
-    nothing. Locks the legal entity. Emits legal_entity.updated. Raises InvalidInput naming the field.
+    nothing. Locks the legal entity. Emits legal_entity.updated. Raises InvalidInput naming the field,
+    LegalEntityNameTaken.
     """
     entity = LegalEntity.objects.select_for_update(no_key=True).get(pk=legal_entity.pk)
     before = _shown(entity)
@@ -177,6 +180,8 @@ def update_legal_entity(
         require_logo(entity.logo_svg)
     require_fields(entity, names=ADDRESS_FIELDS | BANK_FIELDS)
     _require_ranges(entity)
+    if LegalEntity.objects.filter(name=entity.name).exclude(pk=entity.pk).exists():
+        raise LegalEntityNameTaken("Another legal entity bears this name.", field="name")
     after = _shown(entity)
     changed = {
         name: "changed" if name in _UNTOLD else [before[name], after[name]]
@@ -239,6 +244,8 @@ def _put_bank_account(entity: LegalEntity, account: BankAccount) -> None:
 def _shown(entity: LegalEntity) -> dict[str, Any]:
     """What may change of the entity, as the audit trail compares it."""
     return {
+        "name": entity.name,
+        "legal_name": entity.legal_name,
         "address": [getattr(entity, part) for part in ADDRESS_FIELDS],
         "registration": entity.registration,
         "directors": entity.directors,

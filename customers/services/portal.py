@@ -171,6 +171,39 @@ def grant_portal_access(
 
 
 @transaction.atomic
+def remove_portal_access(*, membership: PortalMembership, actor: Actor, at: datetime) -> None:
+    """End a person's access to a customer's portal; their account and other memberships stay.
+
+    Idempotent: a membership that is gone already changes nothing. Emits portal_membership.removed.
+    """
+    if not PortalMembership.objects.filter(pk=membership.pk).delete()[0]:
+        return
+    activity.record(
+        name=EventName.PORTAL_MEMBERSHIP_REMOVED,
+        object_kind="portal_membership",
+        object_id=membership.public_id,
+        customer_id=membership.customer.public_id,
+        actor=actor,
+        at=at,
+        data={"user": membership.user.public_id, "role": membership.role},
+    )
+
+
+@transaction.atomic
+def withdraw_invitation(*, link: PortalLink, actor: Actor, at: datetime) -> None:
+    """End an invitation that was not accepted yet: its link no longer works. Locks the link.
+
+    Idempotent: one that was used or ended changes nothing. Emits portal_invitation.withdrawn.
+    """
+    link = PortalLink.objects.select_for_update(of=("self",)).select_related("customer").get(pk=link.pk)
+    if link.used_at is not None:
+        return
+    link.used_at = at
+    link.save(update_fields=["used_at"])
+    _record(EventName.PORTAL_INVITATION_WITHDRAWN, link, link.customer, actor, at, {"role": link.role})
+
+
+@transaction.atomic
 def request_sign_in_link(*, email: str, at: datetime) -> NewPortalLink | None:
     """A link that signs a person in once, within 15 minutes; the caller mails it.
 

@@ -13,6 +13,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from billing.activity import services as activity
 from billing.core.errors import InvalidInput
@@ -80,8 +81,10 @@ def end_session(*, user: User, session_id: str, actor: Actor, at: datetime) -> N
 def end_sessions(*, user: User, actor: Actor, at: datetime, keep_key: str = "") -> int:
     """Sign a person out everywhere at once, but for the session with `keep_key`. Returns how many ended.
 
-    Emits session.ended for each. Safe to run twice.
+    Without `keep_key` their refresh tokens of the API end too. Emits session.ended for each. Safe to run twice.
     """
+    if not keep_key:
+        end_tokens_of(user)
     return _end(UserSession.objects.filter(user=user).exclude(session_key=keep_key), user, actor, at)
 
 
@@ -107,6 +110,14 @@ def change_password(*, user: User, password: str, keep_key: str, actor: Actor, a
         data={"sessions_ended": ended},
     )
     return user
+
+
+def end_tokens_of(user: Any) -> None:
+    """End every refresh token of a person; access tokens run out by themselves within 15 minutes."""
+    left = OutstandingToken.objects.filter(user=user, blacklistedtoken=None)
+    BlacklistedToken.objects.bulk_create(
+        [BlacklistedToken(token=token) for token in left], ignore_conflicts=True
+    )
 
 
 def forget_expired_sessions(*, at: datetime) -> int:

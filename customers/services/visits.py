@@ -18,7 +18,8 @@ OVERDUE_MAX = 500
 def start_customer_visit(
     *, user: User, customer: Customer, reason: str, longest: timedelta, actor: Actor, at: datetime
 ) -> CustomerVisit:
-    """Let somebody on the staff look at a portal as its customer does. Ends their earlier visit. Locks the person.
+    """Let somebody on the staff look at a portal as its customer does. Ends their earlier visit; asked again for
+    the same reason it is that one. Locks the person.
 
     Emits customer_visit.started. Raises InvalidInput (no reason).
     """
@@ -29,6 +30,11 @@ def start_customer_visit(
         raise InvalidInput("Say why. The reason stands in the customer's activity.", field="reason")
     require_fields(visit)
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    same = CustomerVisit.objects.filter(
+        user=user, customer=customer, reason=visit.reason, ended_at=None, expires_at__gt=at
+    ).first()
+    if same is not None:
+        return same
     for earlier in CustomerVisit.objects.filter(user=user, ended_at=None).select_related("customer", "user"):
         _end(earlier, actor, at)
     visit.save()

@@ -22,3 +22,8 @@ def gateway(code: str) -> Gateway:
             f"There is no payment gateway '{code}'; there is: {', '.join(sorted(_GATEWAYS))}."
         )
     return _GATEWAYS[code]
+
+
+def gateway_codes() -> list[str]:
+    """The codes of the gateways that there are."""
+    return sorted(_GATEWAYS)

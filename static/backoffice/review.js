@@ -131,11 +131,18 @@
     off.addEventListener("change", () => storage.set("review-keys", off.checked ? "off" : "on"));
   }
 
-  const start = current();
-  if (start && new URLSearchParams(location.search).has("row")) { // after something was done: on to this row
-    start.scrollIntoView({ block: "nearest" });
-    if (!pair.querySelector(".rev-ask[open]")) start.focus({ preventScroll: true });
-  } else if (new URLSearchParams(location.search).has("p") && start) start.focus({ preventScroll: true });
-  const wrong = pair.querySelector(".rev-ask[open] input:not([type=hidden])");
-  if (wrong) wrong.focus();
+  // After something was done: on to this row, never to the top. Not before the browser has followed the #pair of the
+  // address, which is for pages of one column and would take the focus.
+  function resume() {
+    const wrong = pair.querySelector(".rev-ask[open] input:not([type=hidden])");
+    const start = current();
+    const asked = new URLSearchParams(location.search);
+    if (wrong) wrong.focus();
+    else if (start && (asked.has("row") || asked.has("p")) && matchMedia("(min-width: 1180px)").matches) {
+      start.scrollIntoView({ block: "nearest" });
+      start.focus({ preventScroll: true });
+    }
+  }
+  if (document.readyState === "complete") resume();
+  else window.addEventListener("load", () => setTimeout(resume, 0));
 })();

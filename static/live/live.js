@@ -13,6 +13,7 @@
   var ENDED = 4401, MALFORMED = 4400, NO_SUCH_GROUP = 4404;
 
   var parts = [];           // {element, groups, events, url, timer, fetching, again, at}
+  var wasEnded = false;     // by the server, for who we are: a new session is tried once
   var socket = null, attempt = 0, timer = null, lostAt = 0, wasOpen = false, isOver = false, stableTimer = null;
 
   function all(selector, root) { return Array.prototype.slice.call((root || document).querySelectorAll(selector)); }
@@ -52,6 +53,7 @@
   function hear(message) {
     if (message.type === "subscribed") {
       wasOpen = true;
+      wasEnded = false;
       lostAt = 0;
       stableTimer = setTimeout(function () { attempt = 0; }, STABLE);
       say("live");
@@ -70,7 +72,8 @@
   function lose(code) {
     clearTimeout(stableTimer);
     if (!lostAt) { lostAt = Date.now(); }
-    if (code === ENDED || code === NO_SUCH_GROUP || code === MALFORMED) { isOver = true; say("as-of"); return; }
+    if (wasEnded || code === NO_SUCH_GROUP || code === MALFORMED) { isOver = true; say("as-of"); return; }
+    wasEnded = code === ENDED;   // signed out, or the session got another key: the cookie of now will tell
     // Full jitter: a server that comes back is not asked by everybody at once.
     var wait = Math.min(LONGEST_WAIT, FIRST_WAIT * Math.pow(2, attempt)) * (0.5 + Math.random() / 2);
     attempt += 1;

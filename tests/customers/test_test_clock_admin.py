@@ -8,6 +8,7 @@ from django.test import Client
 from billing.activity.models import Activity
 from customers.models import TestClock, User
 from tests import factories
+from tests.valueverse.backoffice.office import act, make, page, said, text
 
 pytestmark = pytest.mark.django_db
 
@@ -24,14 +25,12 @@ def make_clock() -> TestClock:
 
 def test_clock_is_made_under_a_test_entity(staff: Client) -> None:
     entity = factories.legal_entity(is_test=True)
-    answer = staff.post(
-        "/admin/customers/testclock/add/",
-        {
-            "name": "Year in a minute",
-            "legal_entity": entity.pk,
-            "now_at_0": "2023-11-01",
-            "now_at_1": "00:00",
-        },
+    answer = make(
+        staff,
+        "customers/testclock",
+        name="Year in a minute",
+        legal_entity=entity.pk,
+        now_at="2023-11-01 00:00",
     )
     assert answer.status_code == 302
     clock = TestClock.objects.get()
@@ -42,23 +41,18 @@ def test_clock_is_made_under_a_test_entity(staff: Client) -> None:
 
 def test_clock_is_not_offered_live_entities(staff: Client) -> None:
     live = factories.legal_entity(is_test=False)
-    answer = staff.post(
-        "/admin/customers/testclock/add/",
-        {"name": "Wrong", "legal_entity": live.pk, "now_at_0": "2023-11-01", "now_at_1": "00:00"},
-    )
+    answer = make(staff, "customers/testclock", name="Wrong", legal_entity=live.pk, now_at="2023-11-01 00:00")
     assert "Select a valid choice" in answer.content.decode()
     assert not TestClock.objects.exists()
 
 
 def test_clock_is_advanced_by_the_person_who_asks(staff: Client) -> None:
     clock = make_clock()
-    page = f"/admin/customers/testclock/{clock.pk}/"
-    assert "Advance clock" in staff.get(f"{page}change/").content.decode()
+    assert "Advance clock" in text(staff, page(clock))
     too_far = f"{clock.now_at.year + 5}-01-01 00:00"
-    assert "at most two years" in staff.post(f"{page}advance/", {"to": too_far}).content.decode()
+    assert "at most two years" in act(staff, clock, "advance", to=too_far).content.decode()
     to = clock.now_at.replace(year=clock.now_at.year + 1)
-    answer = staff.post(f"{page}advance/", {"to": f"{to:%Y-%m-%d %H:%M}"})
-    assert answer.status_code == 302
+    said(staff, act(staff, clock, "advance", to=f"{to:%Y-%m-%d %H:%M}"))
     clock.refresh_from_db()
     assert clock.now_at == to
     assert Activity.objects.get(name="test_clock.advanced").actor_label == "fiona@example.com"
@@ -66,7 +60,7 @@ def test_clock_is_advanced_by_the_person_who_asks(staff: Client) -> None:
 
 def test_clock_never_goes_back_and_says_so_beside_the_field(staff: Client) -> None:
     clock = make_clock()
-    answer = staff.post(f"/admin/customers/testclock/{clock.pk}/advance/", {"to": "2001-01-01 00:00"})
+    answer = act(staff, clock, "advance", to="2001-01-01 00:00")
     assert "never goes back" in answer.content.decode()
     before = clock.now_at
     clock.refresh_from_db()

@@ -167,11 +167,20 @@ def test_i34_a_request_is_born_undecided() -> None:
 def test_i34_what_was_asked_for_and_what_was_decided_never_change() -> None:
     asked = request(billed_customer(), 1000)
     decision = {"status", "decided_by_kind", "decided_by_id", "decided_by_label", "decided_at", "executed_at"}
+    decision.add("decision_reason")
     for column, change in tampering("approvals_approvalrequest").items():
         if column not in decision:
             with refused("i34_request_never_changes"):
                 sql(f"UPDATE approvals_approvalrequest SET {change} WHERE id = %s", asked.pk)
-    approvals.decide_approval(approval_id=asked.public_id, approve=False, actor=FINANCE, at=START)
+    with refused("i34_rejection_says_why"):
+        sql(
+            "UPDATE approvals_approvalrequest SET status = 'rejected', decided_at = now(), decided_by_kind = 'user',"
+            " decided_by_id = 'usr_1', decided_by_label = 'Mia' WHERE id = %s",
+            asked.pk,
+        )
+    approvals.decide_approval(
+        approval_id=asked.public_id, approve=False, reason="Too much", actor=FINANCE, at=START
+    )
     for column, change in tampering("approvals_approvalrequest").items():
         if column != "executed_at":
             with refused("i34_decision_never_changes"):
@@ -211,7 +220,9 @@ def test_i34_nothing_is_refunded_without_an_approval_that_covers_it() -> None:
 def test_i34_a_rejected_request_is_not_executed() -> None:
     customer = billed_customer()
     asked = request(customer, 1000)
-    approvals.decide_approval(approval_id=asked.public_id, approve=False, actor=FINANCE, at=START)
+    approvals.decide_approval(
+        approval_id=asked.public_id, approve=False, reason="Too much", actor=FINANCE, at=START
+    )
     with refused("i34_no_execution_without_approval"):
         refund(customer.payments.get(), 1000, approval_id=asked.pk)
 

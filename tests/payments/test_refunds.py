@@ -141,7 +141,7 @@ def test_a_refund_above_the_limit_waits_for_somebody_else() -> None:
         refund(payment, "117.81", note)
     assert not Refund.objects.exists()
     request = str(refused.value.details["approval"])
-    decide_approval(approval_id=request, approve=False, actor=OSCAR, at=NOV_1)
+    decide_approval(approval_id=request, approve=False, reason="Too much", actor=OSCAR, at=NOV_1)
     with pytest.raises(ApprovalRequired) as asked_again:
         refund(payment, "117.81", note)
     second = str(asked_again.value.details["approval"])

@@ -37,7 +37,14 @@ from billing.usage.services import IncomingEvent, ingest
 from customers import services as customers
 from customers.models import Customer, LegalEntity, TestClock
 from payments.gateways.test import TestMethod
-from payments.models import CollectionSchedule, Payment, PaymentAllocation, PaymentMethod, Refund
+from payments.models import (
+    CollectionSchedule,
+    Payment,
+    PaymentAllocation,
+    PaymentMail,
+    PaymentMethod,
+    Refund,
+)
 from payments.services import add_payment_method
 from tests import factories
 from valueverse.closing import close_month
@@ -311,6 +318,7 @@ MONEY_ROWS = (
     BillRunCustomer,
     BilledPeriod,
     DocumentMail,
+    PaymentMail,
     StoredDocument,
     RevenueSlice,
     UsageAccrual,

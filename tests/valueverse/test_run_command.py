@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.valueverse.commands import ROOT, clean_environment, manage
+from tests.valueverse.live.site import LiveSite, subscribe
 from valueverse.embedded import process, servers
 from valueverse.supervisor import running_pid
 
@@ -53,6 +54,26 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def sockets_and_pages_share_the_address(var: Path, port: int) -> None:
+    """Whoever signs in at the port gets a socket at the port; whoever does not, does not."""
+    site = LiveSite(port)
+    assert site.status() == 401
+    assert site.status(origin="https://evil.example") == 403
+    made = manage(
+        "shell",
+        "-v0",
+        "-c",
+        "from django.test import Client\nfrom customers.models import User\nclient = Client()\n"
+        "client.force_login(User.objects.create_superuser('boss@seller.example', 'a long password, really'),"
+        " backend='django.contrib.auth.backends.ModelBackend')\n"
+        "print(client.cookies['session'].value)",
+        VV_VAR_DIR=str(var),
+    )
+    assert made.returncode == 0, made.stderr
+    with site.connect(cookie=made.stdout.split()[-1]) as connection:
+        assert subscribe(connection, "dashboard", "approvals") == ["approvals", "dashboard"]
+
+
 def test_one_command_serves_the_product_and_stop_ends_all_of_it_even_after_kill_9(var: Path) -> None:
     port = process.free_port(None)
     run = start(var, port)
@@ -61,6 +82,7 @@ def test_one_command_serves_the_product_and_stop_ends_all_of_it_even_after_kill_
     assert process.wait_until(lambda: status(port, "/health/ready") == 200, seconds=START_SECONDS)
     assert status(port, "/health/startup") == 200
     assert status(port, "/admin/login/") == 200
+    sockets_and_pages_share_the_address(var, port)
 
     again = manage("run", "--port", str(port), VV_VAR_DIR=str(var))
     assert again.returncode == 1

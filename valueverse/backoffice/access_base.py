@@ -73,6 +73,8 @@ class AccessBase:
             if verdict.method:
                 return verdict.method
         form = CodeForm(request.POST if request.method == "POST" and "code" in request.POST else None)
+        if not Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists():
+            form.fields["code"].help_text = "One of your recovery codes."
         if form.is_bound and verdict.error and not form.errors:
             form.add_error("code", verdict.error)
         context = {

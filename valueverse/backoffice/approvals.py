@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -18,7 +19,7 @@ from billing.platform.clock import now
 from customers.models import Customer
 from payments.models import Payment
 from valueverse.backoffice.pages import ObjectPage
-from valueverse.backoffice.verbs import Data, Outcome, Verb
+from valueverse.backoffice.verbs import Data, NothingToAsk, Outcome, Verb
 
 KINDS: dict[str, Any] = {"invoice": Invoice, "payment": Payment, "customer": Customer, "bill_run": BillRun}
 
@@ -27,6 +28,14 @@ def object_of(approval: ApprovalRequest) -> Any:
     """What the request is about, as it stands now; None if it is gone."""
     model = KINDS.get(approval.object_kind)
     return model.objects.filter(public_id=approval.object_id).first() if model else None
+
+
+class RejectForm(forms.Form):
+    """Why not."""
+
+    reason = forms.CharField(
+        max_length=500, widget=forms.Textarea(attrs={"rows": 3}), help_text="Whoever asked reads it."
+    )
 
 
 class Decide(Verb):
@@ -41,6 +50,8 @@ class Decide(Verb):
             "A decision stands. After an approval, whoever asked does it again and it goes through."
             if approve
             else "A decision stands. Whoever asked may ask again.",
+            NothingToAsk if approve else RejectForm,
+            sample={} if approve else {"reason": "Looked at"},
         )
 
     def at(self, row: Any) -> datetime:
@@ -69,7 +80,13 @@ class Decide(Verb):
         return f"{self.label} {display.amount(row.amount_minor, row.currency)}"
 
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
-        made = services.decide_approval(approval_id=row.public_id, approve=self.approve, actor=actor, at=at)
+        made = services.decide_approval(
+            approval_id=row.public_id,
+            approve=self.approve,
+            reason=data.get("reason", ""),
+            actor=actor,
+            at=at,
+        )
         return Outcome(
             f"{made.status.capitalize()}: {display.amount(made.amount_minor, made.currency)}.", made
         )

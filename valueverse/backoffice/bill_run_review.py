@@ -143,14 +143,14 @@ class Review:
 
     @property
     def is_filtered(self) -> bool:
-        return self.tab != "all" or any(self.asked.get(name) for name in self.form.fields if name != "sort")
+        return any(self.asked.get(name) for name in self.form.fields if name != "sort")
 
     @property
-    def one_currency(self) -> str:
-        """The currency of all rows, named in the header; empty if the rows have to name their own."""
-        codes = {row.currency for row in self.rows if row.currency} | {one.currency for one in self.sums}
-        mixed = len(codes) > 1 or any(row.other_totals for row in self.rows)
-        return "" if mixed else "".join(codes)
+    def currencies(self) -> list[str]:
+        """What the amounts on this page are in; one is named in the header, of more each row names its own."""
+        codes = {row.currency for row in self.rows} | {one.currency for one in self.sums}
+        codes.update(code for row in self.rows for code in row.other_totals)
+        return sorted(codes - {""})
 
     @property
     def first(self) -> int:
@@ -214,6 +214,7 @@ def read_review(run: BillRun, given: Mapping[str, str]) -> Review:
     sums = (
         found.order_by()
         .exclude(currency="")
+        .exclude(status=EXCLUDED)
         .values("currency")
         .annotate(customers=Count("pk"), total=Sum("total_minor"), last=Sum("last_total_minor"))
     )
@@ -225,8 +226,11 @@ def read_review(run: BillRun, given: Mapping[str, str]) -> Review:
     review.page = min(page, review.pages)
     order = ORDERS[(form.cleaned_data.get("sort") if form.is_valid() else "") or "amount"]
     start = (review.page - 1) * ROWS
-    rows = found.select_related("customer", "hold").order_by(*order)
-    review.rows = list(rows[start : start + ROWS])
+    ids = list(found.order_by(*order).values_list("pk", flat=True)[start : start + ROWS])
+    rows = run.customers.select_related("customer", "hold").in_bulk(
+        ids
+    )  # a late page skips over an index alone
+    review.rows = [rows[pk] for pk in ids if pk in rows]
     return review
 
 

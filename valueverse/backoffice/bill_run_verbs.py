@@ -12,7 +12,7 @@ from billing.core.invoice import Timing
 from billing.core.lifecycles import BillRunStatus, InvoiceStatus
 from billing.core.postings import Role
 from billing.invoices import services
-from billing.invoices.models import BillRunCustomer, BillRunCustomerStatus, InvoiceLine
+from billing.invoices.models import BillRunCustomerStatus, InvoiceLine
 from billing.ledger.selectors import EffectRow
 from billing.platform import display
 from billing.platform.actors import Actor
@@ -59,7 +59,7 @@ class RunVerb(Verb):
         last = activity_of(object_id=row.public_id).exclude(name__in=NOT_A_CHANGE).first()
         if last is None:
             return ""
-        when = f"{last.happened_at:%H:%M} UTC"
+        when = f"{last.recorded_at:%H:%M} UTC"
         if not self.is_offered(row):
             word = row.status.replace("_", " ")
             return f"Nothing was done: this run is {word} already. Last by {last.actor_label}, {when}."
@@ -243,7 +243,7 @@ class SendRun(RunVerb):
     def is_offered(self, row: Any) -> bool:
         if row.status != BillRunStatus.COMPLETED or (row.send_asked_at and not row.send_done_at):
             return False
-        return bool(services.sending_plan(run=row).invoices)
+        return services.something_to_send(run=row)
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         plan = services.sending_plan(run=row)
@@ -260,9 +260,6 @@ class SendRun(RunVerb):
             ("No contact with the mail role billing, skipped", names or "0"),
             ("Voided, skipped", f"{plan.voided:,}"),
         ]
-
-    def entry(self, row: Any) -> str:
-        return f"Send {counted(services.sending_plan(run=row).invoices)}…"
 
     def button(self, row: Any, data: Data) -> str:
         plan = services.sending_plan(run=row)
@@ -378,9 +375,3 @@ class CancelRun(RunVerb):
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
         made = services.cancel_bill_run(run=row, actor=actor, at=at)
         return Outcome("Canceled. The drafts are deleted and everything is due again.", made)
-
-
-def looked_at(row: Any) -> tuple[int, int]:
-    """How many of the drafts somebody has looked at, and how many there are."""
-    drafted = BillRunCustomer.objects.filter(run=row, status=BillRunCustomerStatus.DRAFTED)
-    return drafted.exclude(looked_at=None).count(), drafted.count()

@@ -18,6 +18,7 @@ from billing.invoices import services
 from billing.invoices.admin import BillRunAdmin
 from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus
 from billing.invoices.selectors import next_due
+from billing.invoices.services.run_sending import SendingPlan
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.platform.admin import staff_actor
@@ -35,6 +36,7 @@ from valueverse.backoffice.bill_run_review import (
     read_pair,
     read_review,
     safe_address,
+    tab_counts,
     why_gone,
 )
 from valueverse.backoffice.bill_run_start import start_page
@@ -47,7 +49,7 @@ from valueverse.backoffice.bill_run_verbs import (
     RunVerb,
     SendRun,
     WithdrawApproval,
-    looked_at,
+    counted,
 )
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import VerbPage
@@ -114,7 +116,9 @@ class BillRunPage(ObjectPage, BillRunAdmin):
         """The head of the page with its figures, for whoever is told that something moved."""
         row = self.find(request, pk)
         return TemplateResponse(
-            request, "backoffice/bill_run/progress.html", {"row": row, **self.head(request, row)}
+            request,
+            "backoffice/bill_run/progress.html",
+            {"row": row, **self.head(request, row, tab_counts(row))},
         )
 
     def pair_view(self, request: HttpRequest, pk: int, row_pk: int) -> HttpResponse:
@@ -167,7 +171,7 @@ class BillRunPage(ObjectPage, BillRunAdmin):
     @staticmethod
     def row_changed(row: BillRunCustomer) -> str:
         last = activity_of(object_id=row.run.public_id).filter(customer_id=row.customer.public_id).first()
-        by = f" by {last.actor_label} at {last.happened_at:%H:%M} UTC" if last else ""
+        by = f" by {last.actor_label} at {last.recorded_at:%H:%M} UTC" if last else ""
         return (
             f"Nothing was done: {row.customer} was changed{by} since you opened the page. It is "
             f"{row.get_status_display().lower()}, {display.amount(row.total_minor, row.currency)}."
@@ -217,7 +221,7 @@ class BillRunPage(ObjectPage, BillRunAdmin):
             "row": row,
             "is_fullwidth": "1",
             "has_view_permission": True,
-            **self.head(request, row),
+            **self.head(request, row, review.counts),
             "review": review,
             "plans": plan_choices(),
             "why_gone": why_gone(review.rows) if review.tab == GONE else {},
@@ -261,46 +265,42 @@ class BillRunPage(ObjectPage, BillRunAdmin):
             "may": {verb: request.user.has_perm(permission) for verb, (permission, _) in ROW_VERBS.items()},
             "flag_words": FLAG_WORDS,
             "short_flags": SHORT_FLAGS,
-            "one_currency": review.one_currency,
+            "one_currency": review.currencies[0] if len(review.currencies) == 1 else "",
+            "is_mixed": len(review.currencies) > 1,
         }
 
-    def head(self, request: HttpRequest, row: BillRun) -> dict[str, Any]:
-        """The figures on top, as they stand."""
-        totals = services.run_totals(run=row)
-        counts = {str(status): totals.customers.get(status, 0) for status in BillRunCustomerStatus}
-        ended = counts["finalized"] + counts["parked"] + counts["held"] + counts["excluded"]
-        done = (
-            ended
-            if row.status in (BillRunStatus.FINALIZING, BillRunStatus.COMPLETED)
-            else (sum(counts.values()) - counts["pending"])
-        )
-        seen, drafted = looked_at(row)
-        earlier = services.run_totals(run=row.compared_with) if row.compared_with else None
+    def head(self, request: HttpRequest, row: BillRun, counts: dict[str, int]) -> dict[str, Any]:
+        """The figures on top, as they were noted with the last change; counts: the customers behind the tabs."""
+        totals = services.noted_totals(run=row)
+        by_status = {str(status): totals.customers.get(status, 0) for status in BillRunCustomerStatus}
+        ended = sum(by_status[status] for status in ("finalized", "parked", "held", "excluded"))
+        is_late = row.status in (BillRunStatus.FINALIZING, BillRunStatus.COMPLETED)
+        earlier = services.noted_totals(run=row.compared_with) if row.compared_with else None
         plan = services.sending_plan(run=row) if row.status == BillRunStatus.COMPLETED else None
         return {
             "totals": [
                 (
                     code,
                     minor,
-                    totals.taxes_minor[code],
+                    totals.taxes_minor.get(code, 0),
                     earlier.totals_minor.get(code) if earlier else None,
                 )
                 for code, minor in sorted(totals.totals_minor.items())
             ],
             "invoice_count": totals.invoices,
             "earlier_count": earlier.invoices if earlier else None,
-            "counts": counts,
-            "done": done,
-            "customer_count": sum(counts.values()),
-            "seen_count": seen,
-            "drafted_count": drafted,
+            "counts": by_status,
+            "done": ended if is_late else sum(by_status.values()) - by_status["pending"],
+            "customer_count": row.customer_count,
+            "seen_count": by_status["drafted"] - counts["to_look"],
+            "drafted_count": by_status["drafted"],
             "under_way": row.status in UNDER_WAY or bool(row.send_asked_at and not row.send_done_at),
             "plan": plan,
             "requests": services.open_requests(row) if row.status == BillRunStatus.IN_REVIEW else [],
             "run_verbs": [
                 (
                     verb.slug,
-                    self.entry(verb, row),
+                    self.entry(verb, row, plan),
                     reverse(f"admin:invoices_billrun_{verb.slug}", args=[row.pk]),
                 )
                 for verb in self.offered(request, row)
@@ -309,7 +309,9 @@ class BillRunPage(ObjectPage, BillRunAdmin):
         }
 
     @staticmethod
-    def entry(verb: Any, row: BillRun) -> str:
+    def entry(verb: Any, row: BillRun, plan: SendingPlan | None) -> str:
+        if plan is not None and isinstance(verb, SendRun):
+            return f"Send {counted(plan.invoices)}…"
         return verb.entry(row) if isinstance(verb, RunVerb) else f"{verb.label}…"
 
 

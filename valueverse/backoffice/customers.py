@@ -1,38 +1,32 @@
 """The page of a customer: what they have, used, owe and paid, in one place."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, Model, Q, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 
-from billing.activity.models import Activity
-from billing.core.lifecycles import CreditNoteStatus, InvoiceStatus, RefundStatus, SubscriptionStatus
-from billing.invoices.current_usage import current_usage
-from billing.invoices.models import CreditNote, DocumentMail, Invoice
 from billing.platform import display
 from billing.platform.actors import Actor
-from billing.subscriptions.models import Subscription
 from customers.models import Customer
 from customers.selectors import now_for
 from payments import services as payments
-from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, Refund
+from payments.models import Payment
+from valueverse.backoffice import customer_tabs as tabs
+from valueverse.backoffice.csv_files import csv_response
 from valueverse.backoffice.customer_list import CustomerList
+from valueverse.backoffice.customer_verbs import CUSTOMER_VERBS, NewCustomer
 from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
 from valueverse.backoffice.pages import ObjectPage
+from valueverse.backoffice.portal_access import Invite, access_context
 from valueverse.backoffice.verbs import Data, Outcome, Verb
 from valueverse.backoffice.viewing import ViewAsCustomer
-
-ROWS = 50
-"""Rows of a part of the page; the list behind it has all."""
-
-ORDER = ("Invoice", "Credit note", "Payment", "Refund")
-"""What comes first on one day."""
 
 
 class RecordReceipt(Verb):
@@ -82,141 +76,71 @@ class RecordReceipt(Verb):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class StatementRow:
-    """One document or payment on a customer's account; amount_minor: positive is owed by them."""
-
-    on: date
-    what: str
-    row: Model
-    amount_minor: int
-    currency: str
-    balance_minor: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """What a customer owes in one currency, in minor units; owed_back: credited and not refunded yet."""
-
-    currency: str
-    open_minor: int
-    overdue_minor: int
-    unapplied_minor: int
-    owed_back_minor: int
-
-
-def balances(customer: Customer, on: date) -> list[Balance]:
-    """What is open, overdue, unapplied and owed back, per currency."""
-    left = F("total_minor") - F("allocated_minor") - F("offset_minor") - F("written_off_minor")
-    invoices: dict[str, Any] = {
-        row["currency"]: row
-        for row in Invoice.objects.filter(customer=customer, status=InvoiceStatus.FINALIZED)
-        .order_by()
-        .values("currency")
-        .annotate(open=Sum(left), overdue=Sum(left, filter=Q(due_on__lt=on)))
-    }
-    unapplied = dict(
-        Payment.objects.filter(customer=customer, status__in=RECEIVED_PAYMENT_STATUSES)
-        .order_by()
-        .values_list("currency")
-        .annotate(total=Sum(F("amount_minor") - F("allocated_minor") - F("unapplied_refunded_minor")))
-    )
-    owed = dict(
-        CreditNote.objects.filter(customer=customer, status=CreditNoteStatus.FINALIZED)
-        .order_by()
-        .values_list("currency")
-        .annotate(total=Sum(F("refund_minor") - F("refunded_minor")))
-    )
-    return [
-        Balance(
-            currency,
-            int(invoices.get(currency, {}).get("open") or 0),
-            int(invoices.get(currency, {}).get("overdue") or 0),
-            int(unapplied.get(currency) or 0),
-            int(owed.get(currency) or 0),
-        )
-        for currency in sorted({*invoices, *unapplied, *owed} or {customer.currency})
-    ]
-
-
-def statement(customer: Customer) -> list[StatementRow]:
-    """The last documents and payments of a customer with the balance after each, newest first."""
-    invoices = Invoice.objects.filter(customer=customer, status=InvoiceStatus.FINALIZED)
-    notes = CreditNote.objects.filter(customer=customer, status=CreditNoteStatus.FINALIZED)
-    received = Payment.objects.filter(customer=customer, status__in=RECEIVED_PAYMENT_STATUSES)
-    refunds = Refund.objects.filter(payment__customer=customer, status=RefundStatus.SUCCEEDED)
-    balance: dict[str, int] = {}
-    for found, field, sign in (
-        (invoices, "total", 1),
-        (notes, "total", -1),
-        (received, "amount", -1),
-        (refunds, "amount", 1),
-    ):
-        sums = found.order_by().values_list("currency").annotate(total=Sum(f"{field}_minor"))
-        for currency, total in sums:
-            balance[currency] = balance.get(currency, 0) + sign * int(total)
-    rows = [
-        *(
-            StatementRow(i.issued_on, "Invoice", i, i.total_minor, i.currency)
-            for i in invoices[:ROWS]
-            if i.issued_on
-        ),
-        *(
-            StatementRow(n.issued_on, "Credit note", n, -n.total_minor, n.currency)
-            for n in notes[:ROWS]
-            if n.issued_on
-        ),
-        *(
-            StatementRow(p.received_on, "Payment", p, -p.amount_minor, p.currency)
-            for p in received[:ROWS]
-            if p.received_on
-        ),
-        *(
-            StatementRow(r.finished_at.date(), "Refund", r.payment, r.amount_minor, r.currency)
-            for r in refunds.select_related("payment")[:ROWS]
-            if r.finished_at
-        ),
-    ]
-    newest = sorted(rows, key=lambda row: (row.on, ORDER.index(row.what), row.row.pk), reverse=True)[:ROWS]
-    shown = []
-    for row in newest:
-        shown.append(
-            StatementRow(row.on, row.what, row.row, row.amount_minor, row.currency, balance[row.currency])
-        )
-        balance[row.currency] -= row.amount_minor
-    return shown
-
-
 @admin.register(Customer)
 class CustomerPage(ObjectPage, CustomerList):
-    """A customer with subscriptions, usage, documents, money, mails and activity."""
+    """A customer with subscriptions, usage, documents, money, mails and activity: a tab each, read when opened."""
 
     page_template = "backoffice/customer.html"
-    verbs = (RecordReceipt(), HoldBilling(), ReleaseBilling(), ViewAsCustomer())
+    verbs = (
+        RecordReceipt(),
+        *CUSTOMER_VERBS,
+        Invite(),
+        HoldBilling(),
+        ReleaseBilling(),
+        ViewAsCustomer(),
+    )
+    create = NewCustomer()
+
+    def access_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Who may open this customer's portal."""
+        row = self.find(request, pk)
+        context = {
+            **self.admin_site.each_context(request),
+            **access_context(request, row),
+            "is_fullwidth": "1",
+        }
+        return TemplateResponse(request, "backoffice/portal_access.html", context)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payer", "legal_entity", "test_clock")
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/access/", view(self.access_view), name="customers_customer_access"),
+            path("<int:pk>/account.csv", view(self.account_csv), name="customers_customer_account"),
+            path("<int:pk>/statement/", view(self.statement_view), name="customers_customer_statement"),
+            *super().get_urls(),
+        ]
+
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        at = now_for(row)
-        subscriptions = list(
-            Subscription.objects.filter(customer=row)
-            .select_related("plan_version__plan", "customer", "legal_entity")
-            .order_by("-pk")[:ROWS]
-        )
-        live = [one for one in subscriptions if one.status == SubscriptionStatus.ACTIVE][:5]
-        mails = DocumentMail.objects.filter(Q(invoice__customer=row) | Q(credit_note__customer=row))
+        page = tabs.CustomerTabs(request, row)
+        tab = page.chosen()
         return {
-            "at": at,
+            "at": page.at,
+            "local_at": page.at.astimezone(page.zone),
             "hold": hold_of(row),
-            "balances": balances(row, at.astimezone(ZoneInfo(row.legal_entity.time_zone)).date()),
-            "subscriptions": subscriptions,
-            "usage": [(one, current_usage(subscription=one, at=at)) for one in live],
-            "invoices": list(row.invoices.all()[:ROWS]),
-            "payments": list(row.payments.select_related("invoice")[:ROWS]),
-            "statement": statement(row),
-            "mails": list(mails.select_related("invoice", "credit_note").order_by("-pk")[:20]),
-            "contacts": list(row.contacts.order_by("pk")),
-            "tax_ids": list(row.tax_ids.all()),
-            "activity": list(Activity.objects.filter(customer_id=row.public_id)[:20]),
+            "sums": page.sums(),
+            "state": page.state(),
+            "parked": page.parked(),
+            "tabs": page.offered(),
+            "tab": tab,
+            "tab_template": f"backoffice/customer/{tab}.html",
+            **page.content(tab),
         }
+
+    def account_csv(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """The account as CSV, with the kinds that the page shows."""
+        row = self.find(request, pk)
+        tabs.require_account(request)
+        return csv_response(
+            f"account-{row.public_id}", tabs.account_csv_rows(row, tabs.chosen_kinds(request))
+        )
+
+    def statement_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The account over some days, to be printed or sent: opening, every row, closing."""
+        row = self.find(request, pk)
+        tabs.require_account(request)
+        content, status = tabs.statement_content(request, row)
+        context = {**self.admin_site.each_context(request), "row": row, "is_fullwidth": "1", **content}
+        return TemplateResponse(request, "backoffice/customer_statement.html", context, status=status)

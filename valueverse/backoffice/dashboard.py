@@ -1,154 +1,181 @@
-"""The first page: what was billed and collected, what is open, what needs somebody. Every figure opens its list."""
+"""The first page: what was billed and collected, what is open, what needs somebody. Every figure opens its list.
 
+The page is made of parts, each with an address of its own, so that a part can be read again without the page. A figure
+that cannot be counted in time says so in its place; the others stand.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from typing import Any
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
-from django.db.models import F, QuerySet, Sum
-from django.http import HttpRequest
-from django.urls import reverse
+from django.core.cache import cache
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
 
-from billing.approvals.models import ApprovalRequest
-from billing.core.lifecycles import ApprovalStatus, BillRunStatus, InvoiceStatus, MailStatus
-from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus, DocumentMail, Invoice
-from billing.platform import display
-from billing.usage.models import UsageEvent
-from customers.models import LegalEntity
-from customers.selectors import now_for_seller
-from payments.models import RECEIVED_PAYMENT_STATUSES, Payment
+from billing.catalog.models import PlanVersion, TaxRate
+from billing.invoices.models import BillRun
+from billing.invoices.services import run_totals
+from billing.platform.clock import now
+from billing.reports.books import controls
+from billing.subscriptions.models import Subscription
+from customers.models import Customer, LegalEntity
+from valueverse.backoffice import dashboard_tiles as tiles
+from valueverse.patience import attempt
+
+PARTS = ("needs", "figures", "charts", "state")
+ENTITIES_MAX = 50
+CONTROLS_KEPT_S = 300
+"""The controls read the whole ledger, so the dashboard asks for them every five minutes at most and says when."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A figure and the list behind it."""
+class Step:
+    """One step of setting up an installation; is_done ticks itself."""
 
     title: str
-    figure: str
+    help: str
     address: str
-    tone: str = ""
+    is_done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SellerFigures:
-    """The figures of one legal entity, by its own clock."""
-
-    entity: LegalEntity
-    as_of: datetime
-    tiles: list[Tile]
-
-
-def _list(name: str, **filters: Any) -> str:
-    return f"{reverse(f'admin:{name}_changelist')}?{urlencode(filters)}"
+def chosen_entity(request: HttpRequest) -> tuple[list[LegalEntity], LegalEntity | None]:
+    """The legal entities, and the one asked for; otherwise the first that is no test."""
+    entities = list(LegalEntity.objects.order_by("is_test", "pk")[:ENTITIES_MAX])
+    wanted = request.GET.get("entity", "")
+    chosen = next((one for one in entities if str(one.pk) == wanted), None)
+    return entities, chosen or (entities[0] if entities else None)
 
 
-def _sum(rows: QuerySet[Any], expression: Any, currency: str) -> str:
-    """Sums per currency; never added across."""
-    sums = rows.order_by().values_list("currency").annotate(total=Sum(expression))
-    return ", ".join(display.amount(int(minor or 0), code) for code, minor in sorted(sums)) or display.amount(
-        0, currency
-    )
+def setting_up() -> list[Step]:
+    """The five steps to the first invoice, or nothing once there is a subscription."""
+    if Subscription.objects.exists():
+        return []
+    changelist = "admin:{}_changelist"
+    steps = [
+        ("Legal entity", "Who issues invoices, in which currency and time zone.", "customers_legalentity",
+         LegalEntity.objects.exists()),
+        ("Tax rate", "The standard rate of your country.", "catalog_taxrate", TaxRate.objects.exists()),
+        ("Plan", "Prices, as a published plan version.", "catalog_planversion",
+         PlanVersion.objects.filter(published_at__isnull=False).exists()),
+        ("Customer", "Who buys, and the contact who gets the invoices.", "customers_customer",
+         Customer.objects.exists()),
+        ("Subscription", "From then on usage counts. Try it under a test clock first.", "subscriptions_subscription",
+         False),
+    ]  # fmt: skip
+    return [Step(title, help, reverse(changelist.format(name)), done) for title, help, name, done in steps]
 
 
-def seller_figures(entity: LegalEntity, request: HttpRequest) -> SellerFigures:
-    """This month's billing and collecting, and what is open, of one legal entity."""
-    at = now_for_seller(entity)
-    today = at.astimezone(ZoneInfo(entity.time_zone)).date()
-    month_on = today.replace(day=1)
-    tiles: list[Tile] = []
-    if request.user.has_perm("invoices.view_invoice"):
-        tiles += _invoice_tiles(entity, month_on, today)
-    if request.user.has_perm("payments.view_payment"):
-        received = Payment.objects.filter(
-            legal_entity=entity,
-            status__in=RECEIVED_PAYMENT_STATUSES,
-            received_on__gte=month_on,
-            received_on__lte=today,
-        )
-        address = _list(
-            "payments_payment",
-            legal_entity__id__exact=entity.pk,
-            status__in=",".join(RECEIVED_PAYMENT_STATUSES),
-            received_on__gte=month_on,
-            received_on__lte=today,
-        )
-        figure = _sum(received, "amount_minor", entity.accounting_currency)
-        tiles.insert(1, Tile(f"Collected in {display.month(month_on)}", figure, address))
-    return SellerFigures(entity, at, tiles)
+class Dashboard:
+    """One person's dashboard of one legal entity."""
+
+    def __init__(self, request: HttpRequest, entity: LegalEntity) -> None:
+        self.request = request
+        self.seller = tiles.Seller.of(entity)
+
+    def may(self, permission: str) -> bool:
+        return self.request.user.has_perm(permission)
+
+    def part(self, name: str) -> dict[str, Any]:
+        """What a part shows."""
+        shown: dict[str, Callable[[], dict[str, Any]]] = {
+            "needs": self.needs,
+            "figures": self.figures,
+            "charts": self.charts,
+            "state": self.state,
+        }
+        entity = self.seller.entity
+        return {
+            **shown[name](),
+            "seller": self.seller,
+            "refresh": f"{reverse('admin:dashboard_part', args=[name])}?entity={entity.pk}",
+            "retry": f"{reverse('admin:index')}?entity={entity.pk}",
+        }
+
+    def needs(self) -> dict[str, Any]:
+        found = attempt("needs", lambda: tiles.waiting(self.seller))
+        needs = None if found is None else [tile for tile in found if self.may(tile.permission)]
+        return {"needs": needs}
+
+    def figures(self) -> dict[str, Any]:
+        shown = []
+        for slug, (title, permission) in tiles.TILES.items():
+            if not self.may(permission):
+                continue
+            tile = tiles.Tile(slug, title.format(month=f"{self.seller.month_on:%b %Y}"), permission)
+            figures = attempt(slug, lambda slug=slug: tiles.tile_figures(slug, self.seller))  # type: ignore[misc]
+            tile.figures, tile.is_failed = figures or [], figures is None
+            if slug == "overdue" and any(figure.bars for figure in tile.figures):
+                tile.tone = "bad"
+            shown.append(tile)
+        return {"tiles": shown}
+
+    def charts(self) -> dict[str, Any]:
+        may_months = self.may("invoices.view_invoice") and self.may("payments.view_payment")
+        may_hours = self.may("usage.view_usageevent")
+        return {
+            "may_months": may_months,
+            "may_hours": may_hours,
+            "months": attempt("months", lambda: tiles.months_chart(self.seller)) if may_months else None,
+            "hours": attempt("hours", lambda: tiles.hours_chart(self.seller)) if may_hours else None,
+        }
+
+    def state(self) -> dict[str, Any]:
+        may_runs, may_books = self.may("invoices.view_billrun"), self.may("ledger.view_accountingperiod")
+        last = BillRun.objects.order_by("-pk").first() if may_runs else None
+        return {
+            "may_runs": may_runs,
+            "may_books": may_books,
+            "run": last,
+            "run_totals": attempt("last run", lambda: run_totals(run=last)) if last else None,
+            "periods": attempt("periods", lambda: tiles.latest_months(self.seller)) if may_books else None,
+            "controls": self.controls() if may_books else None,
+        }
+
+    def controls(self) -> dict[str, Any] | None:
+        """How many controls of the books are at zero, and when that was looked at."""
+        entity = self.seller.entity
+        key = f"dashboard-controls-{entity.pk}"
+        found: dict[str, Any] | None = cache.get(key)
+        if found is None:
+            rows = attempt("controls", lambda: controls(legal_entity=entity), patience_ms=5_000)
+            if rows is None:
+                return None
+            off = [row.role for row in rows if row.difference_minor]
+            found = {"count": len(rows), "zero": len(rows) - len(off), "at": now()}
+            cache.set(key, found, CONTROLS_KEPT_S)
+        return found
 
 
-def _invoice_tiles(entity: LegalEntity, month_on: date, today: date) -> list[Tile]:
-    issued = Invoice.objects.filter(legal_entity=entity, status=InvoiceStatus.FINALIZED)
-    left = F("total_minor") - F("allocated_minor") - F("offset_minor") - F("written_off_minor")
-    common = {"legal_entity__id__exact": entity.pk, "status__exact": "finalized"}
-    currency = entity.accounting_currency
-    overdue = issued.filter(due_on__lt=today)
-    overdue_figure = _sum(overdue, left, currency)
-    is_overdue = overdue.annotate(left=left).filter(left__gt=0).exists()
-    return [
-        Tile(
-            f"Billed in {display.month(month_on)}",
-            _sum(issued.filter(issued_on__gte=month_on, issued_on__lte=today), "total_minor", currency),
-            _list("invoices_invoice", **common, issued_on__gte=month_on, issued_on__lte=today),
-        ),
-        Tile("Open", _sum(issued, left, currency), _list("invoices_invoice", **common, settlement="open")),
-        Tile(
-            "Overdue",
-            overdue_figure,
-            _list("invoices_invoice", **common, settlement="open", due_on__lt=today),
-            "bad" if is_overdue else "",
-        ),
-    ]
-
-
-def needs_somebody(request: HttpRequest) -> list[Tile]:
-    """What waits for a person; nothing that the person may not see."""
-    tiles = []
-    may = request.user.has_perm
-    if may("approvals.view_approvalrequest"):
-        count = ApprovalRequest.objects.filter(status=ApprovalStatus.REQUESTED).count()
-        tiles.append(
-            _count("Approvals waiting", count, _list("approvals_approvalrequest", status__exact="requested"))
-        )
-    if may("invoices.view_billrun"):
-        runs = BillRun.objects.filter(status=BillRunStatus.IN_REVIEW).count()
-        tiles.append(
-            _count("Bill runs in review", runs, _list("invoices_billrun", status__exact="in_review"))
-        )
-        last = BillRun.objects.exclude(status=BillRunStatus.CANCELED).first()
-        parked = (
-            BillRunCustomer.objects.filter(run=last, status=BillRunCustomerStatus.PARKED).count()
-            if last
-            else 0
-        )
-        address = display.page_of(last) if last else _list("invoices_billrun")
-        tiles.append(_count("Parked in the last run", parked, address))
-    if may("invoices.view_documentmail"):
-        failed = DocumentMail.objects.filter(status=MailStatus.FAILED).count()
-        tiles.append(_count("Failed mails", failed, _list("invoices_documentmail", status__exact="failed")))
-    return tiles
-
-
-def _count(title: str, count: int, address: str) -> Tile:
-    return Tile(title, f"{count:,}", address, "caution" if count else "")
-
-
-def usage_today(at: datetime) -> Tile:
-    """Events received since midnight UTC, by the machine's clock."""
-    midnight = datetime.combine(at.date(), time.min, UTC)
-    count = UsageEvent.objects.filter(received_at__gte=midnight).count()
-    return Tile(
-        "Usage events received today",
-        f"{count:,}",
-        _list("usage_usageevent", received_at__gte=midnight.isoformat()),
-    )
-
-
-def dashboard(request: HttpRequest, at: datetime) -> dict[str, Any]:
+def dashboard(request: HttpRequest) -> dict[str, Any]:
     """What the first page shows."""
-    sellers = [seller_figures(entity, request) for entity in LegalEntity.objects.order_by("pk")[:5]]
-    needs = needs_somebody(request)
-    if request.user.has_perm("usage.view_usageevent"):
-        needs.append(usage_today(at))
-    return {"sellers": [one for one in sellers if one.tiles], "needs": needs, "has_entity": bool(sellers)}
+    entities, entity = chosen_entity(request)
+    if not any(request.user.has_perm(permission) for _, permission in tiles.TILES.values()):
+        return {"may_nothing": True}
+    content: dict[str, Any] = {"entities": entities, "entity": entity, "steps": setting_up()}
+    if entity is not None:
+        shown = Dashboard(request, entity)
+        content["seller"] = shown.seller
+        content["parts"] = [(f"backoffice/dashboard/{name}.html", shown.part(name)) for name in PARTS]
+    return content
+
+
+class DashboardViews:
+    """The addresses of the dashboard's parts."""
+
+    def __init__(self, site: Any) -> None:
+        self.site = site
+
+    def urls(self) -> list[URLPattern]:
+        view = self.site.admin_view(self.part)
+        return [path("dashboard/<slug:name>/", view, name="dashboard_part")]
+
+    def part(self, request: HttpRequest, name: str) -> HttpResponse:
+        """One part, to be put in the place of the one on the page."""
+        _, entity = chosen_entity(request)
+        if name not in PARTS or entity is None:
+            raise Http404
+        content = Dashboard(request, entity).part(name)
+        response = render(request, f"backoffice/dashboard/{name}.html", {"part": content})
+        response["Cache-Control"] = "no-store"
+        return response

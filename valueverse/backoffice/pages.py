@@ -4,14 +4,26 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import action
 
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
+from valueverse.backoffice.making import Creation, CreationPage
 from valueverse.backoffice.verbs import Verb, VerbPage
+
+
+def new_button(create: Creation) -> Any:
+    """The list's button that leads to the page that makes an object."""
+
+    def new_object(admin: Any, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_add"))
+
+    return action(new_object, description=create.label, url_path="new", permissions=["create"], icon="add")
 
 
 class ObjectPage(ReadOnlyAdmin):
@@ -19,6 +31,26 @@ class ObjectPage(ReadOnlyAdmin):
 
     page_template = ""
     verbs: Sequence[Verb] = ()
+    create: Creation | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A page whose objects are made here gets the button for it on its list."""
+        super().__init_subclass__(**kwargs)
+        if cls.create is not None and "create" in vars(cls):
+            cls.new_object = new_button(cls.create)
+            cls.actions_list = ["new_object"]
+
+    def has_create_permission(self, request: HttpRequest) -> bool:
+        """Who sees the list's button for a new object; by a name of ours, since Unfold looks others up at start."""
+        return self.create is not None and request.user.has_perm(self.create.permission)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page that makes an object, where there is one."""
+        if self.create is None:
+            raise PermissionDenied
+        return CreationPage(self.admin_site, request, self.create).answer()
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -42,6 +74,11 @@ class ObjectPage(ReadOnlyAdmin):
         return row
 
     def verb_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:
+        if (
+            request.method == "POST" and self.get_object(request, str(pk)) is None
+        ):  # removed by the first click
+            messages.warning(request, "Nothing was done: it is gone already.")
+            return HttpResponseRedirect(reverse("admin:index"))
         return VerbPage(self.admin_site, request, verb, self.find(request, pk)).answer()
 
     def change_view(

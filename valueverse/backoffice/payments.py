@@ -16,10 +16,16 @@ from billing.invoices.models import CreditNote, Invoice
 from billing.ledger.selectors import EffectRow, entries_about
 from billing.platform import display
 from billing.platform.actors import Actor
-from customers.selectors import now_for
+from customers.selectors import billing_contacts, now_for
 from payments import services
 from payments.admin import PaymentAdmin
-from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, PaymentAllocation, PaymentKind
+from payments.models import (
+    RECEIVED_PAYMENT_STATUSES,
+    Payment,
+    PaymentAllocation,
+    PaymentKind,
+    PaymentMailKind,
+)
 from valueverse.backoffice.invoice_verbs import MoneyField
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.verbs import Data, Outcome, Verb
@@ -265,12 +271,40 @@ class RefundMoney(PaymentVerb):
         return Outcome(f"Refund of {display.amount(made.amount_minor, made.currency)}: {made.status}.", row)
 
 
+class ResendMail(PaymentVerb):
+    """The receipt, or the notice of the failure, once more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "resend-mail", "Send mail again", "payments.resend_mail", "A sent mail cannot be taken back."
+        )
+
+    def is_offered(self, row: Any) -> bool:
+        return services.mail_kind(row) is not None
+
+    def state(self, row: Any) -> tuple[Any, ...]:
+        return (row.status, row.mails.count())
+
+    def facts(self, row: Any) -> list[tuple[str, Any]]:
+        contacts = ", ".join(contact.email for contact in billing_contacts(row.customer)) or "nobody"
+        kind = services.mail_kind(row)
+        return [
+            ("Mail", PaymentMailKind(kind).label if kind else display.NONE),
+            ("To", contacts),
+            ("Sent so far", row.mails.filter(sent_at__isnull=False).count()),
+        ]
+
+    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
+        made = services.resend_payment_mails(payment_id=row.public_id, actor=actor, at=at)
+        return Outcome(f"Queued {len(made)} mail{'' if len(made) == 1 else 's'} about this payment.", row)
+
+
 @admin.register(Payment)
 class PaymentPage(ObjectPage, PaymentAdmin):
     """A payment with its allocations, refunds, entries and activity."""
 
     page_template = "backoffice/payment.html"
-    verbs = (Allocate(), Reverse(), RefundMoney())
+    verbs = (Allocate(), Reverse(), RefundMoney(), ResendMail())
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return (
@@ -288,6 +322,7 @@ class PaymentPage(ObjectPage, PaymentAdmin):
             "title": f"Payment {row.public_id}",
             "allocations": allocations,
             "refunds": refunds,
+            "mails": list(row.mails.all()[:20]) if request.user.has_perm("payments.view_paymentmail") else [],
             "entries": entries_about(source_ids=about) if may_see_books else [],
             "activity": list(activity_of(object_id=row.public_id)[:20]),
         }

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -194,6 +195,32 @@ class PersonPage(ObjectPage, UserAdmin):
         TakeBack(),
     )
     list_before_template = "backoffice/people_list.html"
+    list_display = ["email", "name", "works_in", "in_groups", "second_factor", "state", "last_login"]
+    ordering = ["-is_staff", "email"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        factors = Authenticator.objects.filter(user=OuterRef("pk"))
+        found = super().get_queryset(request).annotate(has_factor=Exists(factors))
+        return found.prefetch_related("groups")
+
+    @admin.display(description="Works in", ordering="is_staff")
+    def works_in(self, row: Any) -> str:
+        return "Back office" if row.is_staff else "Customer portal"
+
+    @admin.display(description="Groups")
+    def in_groups(self, row: Any) -> str:
+        names = sorted(group.name for group in row.groups.all())
+        return ", ".join(names) or ("Superuser" if row.is_superuser else "–")
+
+    @admin.display(description="Second factor")
+    def second_factor(self, row: Any) -> Any:
+        if not row.is_staff:
+            return display.NONE
+        return display.pill("active", word="Set up") if row.has_factor else display.pill("none", word="None")
+
+    @admin.display(description="State", ordering="is_active")
+    def state(self, row: Any) -> Any:
+        return display.pill("active") if row.is_active else display.pill("parked", word="Let go")
 
     def get_urls(self) -> list[URLPattern]:
         invite = self.admin_site.admin_view(self.invite_view)

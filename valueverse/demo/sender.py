@@ -44,7 +44,7 @@ def web_server() -> Iterator[int]:
             stdout=log,
             stderr=log,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - runs no Python of ours but one system call
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - runs no Python of ours but one system call
         )
     try:
         _wait_until_live(server, port, log_path)
@@ -57,8 +57,11 @@ def web_server() -> Iterator[int]:
             server.kill()
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to end this child when its parent dies, even by kill -9; elsewhere it is ended in `finally` only."""
+def end_with_parent() -> None:
+    """Ask Linux to end this child when its parent dies, even by kill -9; elsewhere it is ended in `finally` only.
+
+    For a child process, before it becomes its program.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -23,6 +23,7 @@ from billing.platform.scopes import Scope
 from customers.models import ApiKey, Customer, PortalMembership, User
 from valueverse.live.groups import Group, GroupKind, customer_group
 from valueverse.live.tokens import LiveToken, is_past
+from valueverse.sessions import FACTOR_KEY, is_second_factor_required
 
 CHUNK = 1000
 MARK_LENGTH = 32
@@ -156,8 +157,13 @@ def _exists(group: Group) -> bool:
 
 
 def _is_of(user: User, session: dict[str, Any]) -> bool:
-    """Whether a session is that of the user under their present password (as django.contrib.auth.get_user asks)."""
+    """Whether a session is that of the user under their present password (as django.contrib.auth.get_user asks).
+
+    Staff are nobody before their second factor, where one is required: as for SessionGuardMiddleware.
+    """
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    if user.is_staff and is_second_factor_required() and FACTOR_KEY not in session:
         return False
     mark = session.get(HASH_SESSION_KEY, "")
     expected = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]

@@ -1,5 +1,7 @@
 """The server of the live process: uvicorn, for WebSockets only."""
 
+import logging
+
 import uvicorn
 
 MESSAGE_BYTES_MAX = 4096
@@ -12,6 +14,8 @@ END_SECONDS = 5
 
 def serve(*, host: str, port: int) -> None:
     """Serve sockets until told to end. They are closed with 1012 then, upon which clients come back."""
+    # It writes a traceback a second while Redis is away; background.py says it in a line.
+    logging.getLogger("channels_redis").setLevel(logging.CRITICAL)
     uvicorn.run(
         "valueverse.asgi:application",
         host=host,

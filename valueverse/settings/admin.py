@@ -58,6 +58,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Usage",
         "collapsible": True,
         "items": [
+            _page("Explorer", "usage_explorer", "insights", "usage.view_usagerollup"),
             _list("Usage by quarter hour", "usage.usagerollup", "bar_chart"),
             _list("Events", "usage.usageevent", "bolt"),
             _list("Imports", "usage.usageimport", "upload_file"),
@@ -76,6 +77,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Receivables",
         "items": [
             _list("Payments", "payments.payment", "payments"),
+            _list("Receipts and notices", "payments.paymentmail", "mark_email_read"),
             _list("Collection", "payments.collectionschedule", "schedule"),
             _list("Payment methods", "payments.paymentmethod", "credit_card"),
             _list("Approvals", "approvals.approvalrequest", "how_to_reg")
@@ -128,8 +130,11 @@ UNFOLD: dict[str, Any] = {
     ],
     "STYLES": [
         lambda request: static("backoffice/finance.css"),
+        lambda request: static("backoffice/figures.css"),
+        lambda request: static("backoffice/legible.css"),
         lambda request: static("live/live.css"),
         lambda request: static("backoffice/access.css"),
+        lambda request: static("backoffice/setup.css"),
     ],
     "SCRIPTS": [lambda request: static("live/live.js")],
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},

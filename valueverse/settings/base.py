@@ -459,6 +459,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = (
     [
+        ("payments.send_*", {"queue": "default"}),
         ("payments.*", {"queue": "payments"}),
         ("invoices.render_*", {"queue": "documents"}),
         ("invoices.send_*", {"queue": "default"}),

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from billing.invoices.models import ReviewFlag
 from billing.platform import display
+from valueverse.backoffice import reading
 
 register = template.Library()
 
@@ -91,6 +92,42 @@ def what(name: str) -> str:
     """An event's name in words: invoice.mail_sent reads Invoice: mail sent."""
     kind, _, event = name.partition(".")
     return f"{kind.replace('_', ' ').capitalize()}: {event.replace('_', ' ')}"
+
+
+@register.simple_tag(takes_context=True)
+def query_without(context: Any, *names: str) -> str:
+    """The page's own query without some parameters, to go on with."""
+    return reading.query_without(context["request"], *names)
+
+
+@register.filter
+def local_instant(value: Any, zone: Any) -> str:
+    """2023-12-01 14:03, in a zone that the text around it names."""
+    return display.NONE if value is None else f"{value.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+@register.filter
+def seconds(value: Any) -> str:
+    """2023-12-01 14:03:07, UTC"""
+    return display.NONE if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
+def dimension(by: Any) -> str:
+    """What usage is split by: property:model reads model."""
+    return str(by).removeprefix("property:")
+
+
+@register.filter
+def day_of(value: Any, zone: str) -> str:
+    """The day of an instant in a time zone: 2023-12-01."""
+    return display.NONE if value is None else f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+
+@register.filter
+def kind(code: str) -> str:
+    """Credit note"""
+    return str(code).replace("_", " ").capitalize()
 
 
 @register.filter

@@ -1,6 +1,7 @@
 """The mail that carries a document: subject, plain text and HTML saying the same."""
 
 import calendar
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,14 @@ from billing.invoices.documents.formatting import (
     join_present,
     supported_language,
 )
-from billing.invoices.documents.page import Pair, accent, bank_facts, payment_sentences, transfer_account
+from billing.invoices.documents.page import (
+    Pair,
+    accent,
+    bank_facts,
+    payment_sentences,
+    place_line,
+    transfer_account,
+)
 from billing.invoices.documents.snapshot import DocumentType, Snapshot
 from billing.invoices.documents.text import ZERO_WIDTH_SPACE, printable
 from billing.invoices.documents.wording import title, words
@@ -46,40 +54,66 @@ def invoice_mail(snapshot: Snapshot, *, document_url: str | None) -> MailContent
     document_url: where the document is shown (https), or None, which leaves the button out.
     """
     text = words(snapshot.language)
+    return compose_mail(
+        snapshot,
+        subject=_subject(snapshot),
+        heading=title(snapshot.document_type, snapshot.number, snapshot.language),
+        first_line=_first_line(snapshot),
+        facts=_facts(snapshot),
+        sentences=payment_sentences(snapshot),
+        button=text["mail_view_credit" if snapshot.is_credit else "mail_view"],
+        url=document_url,
+    )
+
+
+def compose_mail(
+    snapshot: Snapshot,
+    *,
+    subject: str,
+    heading: str,
+    first_line: str,
+    facts: Sequence[Pair],
+    sentences: Sequence[str],
+    button: str,
+    url: str | None,
+) -> MailContent:
+    """A mail about a document, from its seller; text and HTML say the same.
+
+    The subject is one line whatever the names hold: a line break in it would start another mail header.
+    url: where the button leads (https), or None, which leaves it out.
+    """
     content = {
         "language": supported_language(snapshot.language),
-        "title": title(snapshot.document_type, snapshot.number, snapshot.language),
-        "first_line": _first_line(snapshot),
-        "test_note": text["mail_test_note"] if snapshot.is_test else "",
-        "facts": [(label, value.replace(ZERO_WIDTH_SPACE, "")) for label, value in _facts(snapshot)],
-        "sentences": payment_sentences(snapshot),
-        "url": document_url or "",
-        "button": text["mail_view_credit" if snapshot.is_credit else "mail_view"],
+        "title": heading,
+        "first_line": first_line,
+        "test_note": words(snapshot.language)["mail_test_note"] if snapshot.is_test else "",
+        "facts": [(label, value.replace(ZERO_WIDTH_SPACE, "")) for label, value in facts],
+        "sentences": sentences,
+        "url": url or "",
+        "button": button,
         "accent": accent(snapshot.accent_color),
         "footer": _footer(snapshot),
     }
     plain = _engine(autoescape=False).get_template("document.txt").render(Context(content, autoescape=False))
     return MailContent(
-        subject=_subject(snapshot),
+        subject=printable(subject.replace(NO_BREAK_SPACE, " ")),
         text=plain.replace(NO_BREAK_SPACE, " ").rstrip() + "\n",
         html=_engine(autoescape=True).get_template("document.html").render(Context(content)),
     )
 
 
 def _subject(snapshot: Snapshot) -> str:
-    """One line, whatever the number holds: a line break in a subject would start another mail header."""
     language, amount_minor, key = snapshot.language, snapshot.total_minor, "mail_subject"
     if snapshot.is_credit:
         key = f"mail_subject_{snapshot.document_type.value}"
     elif snapshot.due_on is not None and snapshot.due_minor > 0:
         key, amount_minor = "mail_subject_due", snapshot.due_minor
     due_on = snapshot.due_on or snapshot.issued_on
-    subject = words(language)[key].format(
+    return words(language)[key].format(
         number=snapshot.number,
         amount=format_money(amount_minor, snapshot.currency, language),
         date=format_short_date(due_on, language, beside=snapshot.issued_on),
     )
-    return printable(subject.replace(NO_BREAK_SPACE, " "))
 
 
 def _first_line(snapshot: Snapshot) -> str:
@@ -123,9 +157,8 @@ def _facts(snapshot: Snapshot) -> list[Pair]:
 
 def _footer(snapshot: Snapshot) -> list[str]:
     text, seller = words(snapshot.language), snapshot.seller
-    place = join_present((seller.postal_code, seller.city), " ")
     lines = [
-        join_present((seller.legal_name, seller.line1, place), ", "),
+        join_present((seller.legal_name, seller.line1, place_line(seller)), ", "),
         join_present(
             (seller.register, f"{text['directors']}: {seller.directors}" if seller.directors else ""), ", "
         ),

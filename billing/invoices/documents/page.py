@@ -27,6 +27,10 @@ from billing.invoices.documents.text import printable, wrapping
 from billing.invoices.documents.wording import legal_text, title, words
 
 BLACK = "#000000"
+# Where letters are US Letter; everywhere else they are A4. Source: Unicode CLDR, supplemental data, measurementData.
+LETTER_COUNTRIES = frozenset(
+    ("BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE")
+)
 FOOTER_LINES = 5  # lines that fit the 25 mm bottom margin
 FOOTER_CHARACTERS = 32  # of 7.5 pt, in a quarter of the text width
 
@@ -56,6 +60,7 @@ class Page(TypedDict):
     """All a template gets. Lists of pairs are (label, value)."""
 
     language: str
+    paper: str  # a4 | us-letter
     title: str
     subtitle: str
     author: str
@@ -89,6 +94,7 @@ def page_content(snapshot: Snapshot) -> Page:
     footer, groups = _footer(snapshot), line_groups(snapshot)
     return Page(
         language=supported_language(snapshot.language),
+        paper="us-letter" if snapshot.seller.country in LETTER_COUNTRIES else "a4",
         title=printable(title(snapshot.document_type, snapshot.number, snapshot.language)),
         subtitle=_subtitle(snapshot),
         author=printable(snapshot.seller.legal_name),
@@ -143,21 +149,30 @@ def address_lines(party: Party, *, home: str, language: str) -> list[str]:
 
     Source: Universal Postal Union, addressing system sheets of the countries named here.
     """
-    match party.country:
-        case "US" | "CA" | "AU":
-            place = [join_present((join_present((party.city, party.region), ", "), party.postal_code), " ")]
-        case "GB" | "IE":
-            place = [party.city, party.region, party.postal_code]
-        case _:
-            place = [join_present((party.postal_code, party.city), " "), party.region]
+    place = _place(party)
     country = country_name(party.country, language).upper() if party.country != home else ""
     lines = [party.legal_name, party.contact_name, party.line1, party.line2, *place, country]
     return [wrapping(line) for line in lines if line.strip()]
 
 
+def _place(party: Party) -> list[str]:
+    """City, region and postal code in the order and the lines of the country."""
+    match party.country:
+        case "US" | "CA" | "AU":
+            return [join_present((join_present((party.city, party.region), ", "), party.postal_code), " ")]
+        case "GB" | "IE":
+            return [party.city, party.region, party.postal_code]
+        case _:
+            return [join_present((party.postal_code, party.city), " "), party.region]
+
+
+def place_line(party: Party) -> str:
+    """The place in one line, as the country writes it."""
+    return join_present(_place(party), ", ")
+
+
 def _return_line(seller: Party) -> str:
-    place = join_present((seller.postal_code, seller.city), " ")
-    return wrapping(join_present((seller.legal_name, seller.line1, place), " · "))
+    return wrapping(join_present((seller.legal_name, seller.line1, place_line(seller)), " · "))
 
 
 def _subtitle(snapshot: Snapshot) -> str:
@@ -331,10 +346,9 @@ def _legal(snapshot: Snapshot) -> list[str]:
 def _footer(snapshot: Snapshot) -> list[list[str]]:
     """Four columns: the firm, who runs it, how the tax office knows it, where its money goes."""
     text, seller, account = words(snapshot.language), snapshot.seller, snapshot.payment.bank_account
-    place = join_present((seller.postal_code, seller.city), " ")
     country = country_name(seller.country, snapshot.language) if seller.country else ""
     columns = [
-        [seller.legal_name, seller.line1, seller.line2, join_present((place, country), ", ")],
+        [seller.legal_name, seller.line1, seller.line2, join_present((place_line(seller), country), ", ")],
         [seller.register, f"{text['directors']}: {seller.directors}" if seller.directors else ""],
         [
             f"{text['vat_id']} {seller.vat_number}" if seller.vat_number else "",

@@ -1,7 +1,9 @@
 """Credit notes: documents of their own that take back what an invoice charged."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from billing.approvals.models import ApprovalRequest
 from billing.core.lifecycles import CreditNoteStatus
@@ -55,6 +57,10 @@ class CreditNote(IssuedDocument):
                 condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("refund_minor")),
                 name="i18_credit_note_is_not_refunded_beyond_its_amount",
             ),
+        ]
+        indexes = [
+            models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="credit_note_by_number"),
+            models.Index(fields=["currency", "total_minor", "-id"], name="credit_note_by_amount"),
         ]
 
     def __str__(self) -> str:

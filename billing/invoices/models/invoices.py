@@ -1,7 +1,9 @@
 """Invoices, their lines and tax table."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from billing.core.lifecycles import InvoiceStatus, Settlement, settlement
 from billing.invoices.models.base import DocumentLine, DocumentTax, IssuedDocument
@@ -91,14 +93,19 @@ class Invoice(IssuedDocument):
             models.Index(fields=["issued_on", "id"], name="invoice_by_issue_date"),
             models.Index(fields=["due_on", "id"], name="invoice_by_due_date"),
             models.Index(fields=["total_minor", "id"], name="invoice_by_total"),
-            models.Index(fields=["number"], name="invoice_by_number", opclasses=["varchar_pattern_ops"]),
+            models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="invoice_by_number"),
+            models.Index(fields=["currency", "total_minor", "-id"], name="invoice_by_amount"),
             models.Index(
-                fields=["due_on", "customer"],
-                name="invoice_open_by_due_date",
-                condition=Q(
-                    status="finalized",
-                    total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor"),
-                ),
+                fields=["legal_entity", "issued_on"],
+                include=["currency", "total_minor"],
+                condition=Q(status="finalized"),
+                name="invoice_issued_by_seller",
+            ),
+            models.Index(
+                fields=["legal_entity", "due_on"],
+                condition=Q(status="finalized")
+                & Q(total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor")),
+                name="invoice_open_by_seller",
             ),
         ]
 

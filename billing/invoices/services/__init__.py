@@ -24,12 +24,13 @@ from billing.invoices.services.run_approval import (
     open_requests,
     withdraw_bill_run,
 )
-from billing.invoices.services.run_figures import gone_customers, issuing, run_totals
+from billing.invoices.services.run_figures import gone_customers, issuing, noted_totals, run_totals
 from billing.invoices.services.run_sending import (
     request_sending,
     send_bill_run,
     sending_plan,
     sendings_under_way,
+    something_to_send,
     without_contact,
 )
 from billing.invoices.services.runs import (
@@ -65,6 +66,7 @@ __all__ = [
     "note_exported",
     "note_journal_export",
     "note_shown",
+    "noted_totals",
     "open_requests",
     "perform_bill_run",
     "place_hold",
@@ -82,6 +84,7 @@ __all__ = [
     "sending_plan",
     "sendings_under_way",
     "something_is_due",
+    "something_to_send",
     "start_bill_run",
     "unfinished_runs",
     "unlook_at_draft",

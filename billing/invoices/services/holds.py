@@ -14,6 +14,7 @@ from billing.invoices.selectors import hold_in_force
 from billing.invoices.services.run_approval import record_run
 from billing.invoices.services.run_figures import note_run_figures
 from billing.platform.actors import Actor
+from billing.platform.clock import now
 from customers.models import Customer
 
 HELD_FROM = (BillRunCustomerStatus.PENDING, BillRunCustomerStatus.DRAFTED, BillRunCustomerStatus.PARKED)
@@ -83,7 +84,7 @@ def place_hold(
     for row in rows:
         row.status, row.hold = BillRunCustomerStatus.HELD, hold
         row.save(update_fields=["status", "hold"])
-        _note_in_run(EventName.BILL_RUN_CUSTOMER_HELD, row, actor, at)
+        _note_in_run(EventName.BILL_RUN_CUSTOMER_HELD, row, actor)
     return hold
 
 
@@ -112,9 +113,9 @@ def release_hold(*, hold_id: str, actor: Actor, at: datetime) -> BillingHold:
         row.status = BillRunCustomerStatus.DRAFTED if has_draft else BillRunCustomerStatus.PENDING
         row.hold = None
         row.save(update_fields=["status", "hold"])
-        _note_in_run(EventName.BILL_RUN_CUSTOMER_RELEASED, row, actor, at)
+        _note_in_run(EventName.BILL_RUN_CUSTOMER_RELEASED, row, actor)
         if not has_draft and row.run.status == BillRunStatus.IN_REVIEW:
-            _record_run(EventName.BILL_RUN_RETRIED, row, actor, at)
+            _record_run(EventName.BILL_RUN_RETRIED, row, actor)
     return hold
 
 
@@ -145,14 +146,15 @@ def _rows_under_way(customer: Customer, statuses: tuple[BillRunCustomerStatus, .
     return [row for row in rows if row.run.status in RUNS_UNDER_WAY]
 
 
-def _note_in_run(name: EventName, row: BillRunCustomer, actor: Actor, at: datetime) -> None:
+def _note_in_run(name: EventName, row: BillRunCustomer, actor: Actor) -> None:
     if row.run.status != BillRunStatus.GENERATING:
         note_run_figures(run=row.run)
-    _record_run(name, row, actor, at)
+    _record_run(name, row, actor)
 
 
-def _record_run(name: EventName, row: BillRunCustomer, actor: Actor, at: datetime) -> None:
-    record_run(name, row.run, actor, at, customer_id=row.customer.public_id, customer_status=row.status)
+def _record_run(name: EventName, row: BillRunCustomer, actor: Actor) -> None:
+    """Runs go by the machine's clock, whatever that of the customer shows."""
+    record_run(name, row.run, actor, now(), customer_id=row.customer.public_id, customer_status=row.status)
 
 
 def _record(name: EventName, hold: BillingHold, actor: Actor, at: datetime) -> None:

@@ -92,10 +92,14 @@ def _totals_to_approve(run: BillRun) -> dict[str, int]:
 
 def open_requests(run: BillRun) -> list[ApprovalRequest]:
     """What waits for a second person: requests over this run as it stands; those over older figures are stale."""
+    asked = list(
+        ApprovalRequest.objects.filter(
+            action=ApprovalAction.BILL_RUN, object_id=run.public_id, status=ApprovalStatus.REQUESTED
+        ).order_by("currency", "-pk")
+    )
+    if not asked:
+        return []
     totals = run_totals(run=run).totals_minor or {NO_CURRENCY: 0}
-    asked = ApprovalRequest.objects.filter(
-        action=ApprovalAction.BILL_RUN, object_id=run.public_id, status=ApprovalStatus.REQUESTED
-    ).order_by("currency", "-pk")
     return [request for request in asked if totals.get(request.currency) == request.amount_minor]
 
 

@@ -64,6 +64,11 @@ def sending_plan(*, run: BillRun) -> SendingPlan:
     )
 
 
+def something_to_send(*, run: BillRun) -> bool:
+    """Whether anything would be sent."""
+    return _to_send(run).exists()
+
+
 def without_contact(*, run: BillRun) -> QuerySet[Invoice]:
     """Finalized invoices that nobody gets: their customers have no contact with the mail role billing."""
     unsent = run.invoices.filter(status=InvoiceStatus.FINALIZED).exclude(_mailed())

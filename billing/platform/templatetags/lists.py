@@ -40,13 +40,16 @@ def _row(cl: ListPage, row: Any) -> tuple[int, list[display.Cell]]:
     admin = cl.model_admin
     with display.number_format(admin.number_format_of(row)):
         cells = [column.cell(row, admin) for column in cl.columns]
-    cells[0] = _opening(cl, row, cells[0])
-    return row.pk, cells
+    opening = cl.list_display_links or ()
+    return row.pk, [
+        _opening(cl, row, cell) if column.name in opening else cell
+        for column, cell in zip(cl.columns, cells, strict=True)
+    ]
 
 
 def _opening(cl: ListPage, row: Any, cell: display.Cell) -> display.Cell:
-    """The first cell opens the row's page, unless it is a link already."""
-    if "<a " in cell or cl.list_display_links is None:
+    """The cell as a link to the row's page, unless it is a link already."""
+    if "<a " in cell:
         return cell
     try:
         address = reverse(f"admin:{cl.opts.app_label}_{cl.opts.model_name}_change", args=[row.pk])

@@ -103,7 +103,7 @@ def test_nobody_approves_their_own_request() -> None:
 def test_a_request_is_decided_once() -> None:
     limit(0)
     request = requested()
-    decide_approval(approval_id=request, approve=False, actor=OSCAR, at=NOV_1)
+    decide_approval(approval_id=request, approve=False, reason="Too much", actor=OSCAR, at=NOV_1)
     before = everything()
     with pytest.raises(ApprovalAlreadyDecided):
         decide_approval(approval_id=request, approve=True, actor=OSCAR, at=NOV_1)

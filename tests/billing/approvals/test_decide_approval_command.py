@@ -35,7 +35,7 @@ def test_a_credit_above_the_limit_waits_is_listed_approved_and_goes_through(
     call_command("decide_approval", row["id"], "--approve")
     assert ApprovalRequest.objects.get().status == "approved"
     with pytest.raises(CommandError, match="was approved by"):
-        call_command("decide_approval", row["id"], "--reject")
+        call_command("decide_approval", row["id"], "--reject", "--reason", "Too much")
     invoice.refresh_from_db()
     at = invoice.finalized_at
     assert at is not None

@@ -11,7 +11,7 @@ from billing.invoices import services
 from billing.invoices.models import BillRun, CreditNote, DocumentMail
 from billing.platform.clock import now
 from customers import services as customers
-from customers.models import Customer
+from customers.models import Contact, Customer
 from customers.selectors import now_for
 from tests import billing_factories, factories
 from tests.people import People, client_of, client_with_key, integrator
@@ -289,7 +289,7 @@ def test_a_hold_is_placed_listed_and_released(client: APIClient) -> None:
     customer = run.customers.get().customer
     given = {"customer": customer.public_id, "reason": "Dispute", "until_on": "2023-11-20"}
     hold = client.post("/api/v1/billing-holds", given, format="json").json()
-    assert (hold["until_at"], hold["released_at"]) == ("2023-11-19T23:00:00Z", None)
+    assert (hold["until_at"], hold["released_at"]) == ("2023-11-20T00:00:00Z", None)
     assert client.post("/api/v1/billing-holds", given, format="json").json()["id"] == hold["id"]
     other = client.post("/api/v1/billing-holds", {**given, "reason": "Other"}, format="json")
     assert (other.status_code, other.json()["code"]) == (409, "already_on_hold")
@@ -309,6 +309,7 @@ def test_a_run_is_sent_when_it_is_completed_and_once(client: APIClient) -> None:
     assert client.post(address).json()["code"] == "run_not_completed"
     run = services.approve_bill_run(run=run, actor=factories.ACTOR, at=now())
     services.perform_bill_run(run=run, actor=factories.ACTOR, at=now())
+    Contact.objects.all().delete()
     assert client.post(address).json()["code"] == "nothing_to_send"  # nobody has a contact
     contact = customers.ContactInput(name="Ada", email="ada@acme.example", mail_roles=["billing"])
     first = run.customers.order_by("pk")[0].customer

@@ -256,7 +256,7 @@ def test_a_rejected_credit_note_is_not_issued() -> None:
     with pytest.raises(ApprovalRequired) as refused:
         credit(invoice)
     request = str(refused.value.details["approval"])
-    decide_approval(approval_id=request, approve=False, actor=OSCAR, at=NOV_1)
+    decide_approval(approval_id=request, approve=False, reason="Too much", actor=OSCAR, at=NOV_1)
     with pytest.raises(ApprovalRequired) as again:
         credit(invoice)
     assert again.value.details["approval"] != request

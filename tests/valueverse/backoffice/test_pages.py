@@ -18,7 +18,7 @@ from tests.billing_factories import (
     version_with_fee,
 )
 from tests.valueverse.backoffice.office import office, page, text
-from valueverse.backoffice.periods import neutral
+from valueverse.backoffice.csv_files import neutral
 
 pytestmark = pytest.mark.django_db
 

@@ -20,6 +20,9 @@ READING = {
     "trial balance": ("/admin/ledger/trial-balance/", {"Finance manager", "Finance clerk", "Auditor"}),
     "account": ("/admin/ledger/statement/1100/", {"Finance manager", "Finance clerk", "Auditor"}),
     "journal": ("/admin/ledger/journalentry/", {"Finance manager", "Finance clerk", "Auditor"}),
+    "people": ("/admin/customers/user/", {"Finance manager", "Finance clerk", "Auditor"}),
+    "invite": ("/admin/customers/user/invite/", {"Finance manager"}),
+    "your account": ("/admin/account/", {"Finance manager", "Finance clerk", "Support", "Auditor", None}),
     "start a run": ("/admin/invoices/billrun/start/", {"Finance manager", "Finance clerk"}),
 }
 VERBS = {

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +14,18 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from billing.activity.models import Activity
+from billing.platform.clock import now
 from customers.models import User
 from valueverse.embedded import process
 from valueverse.live.application import TOKEN_PROTOCOL
 from valueverse.live.consumer import PROTOCOL
+from valueverse.tasks import send_live_frames
 
 SECONDS = 10
 QUIET_SECONDS = 1.5
@@ -133,6 +138,15 @@ def environment(database: str, **changes: str) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         **changes,
     }
+
+
+def relay_now() -> None:
+    """What the relay's round and the task after it do, in this process; closes the connection of a thread."""
+    rows = list(Activity.objects.filter(dispatched_at=None).order_by("id"))
+    Activity.objects.filter(pk__in=[row.pk for row in rows]).update(dispatched_at=now())
+    send_live_frames([row.public_id for row in rows])
+    if threading.current_thread() is not threading.main_thread():
+        connections.close_all()
 
 
 @contextmanager

@@ -4,11 +4,13 @@ In an installation it runs every LIVE_CHECK_INTERVAL, which may be 30 seconds at
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.test import Client
 
@@ -21,7 +23,8 @@ from tests.factories import ACTOR
 from tests.people import client_of, client_with_key
 from tests.valueverse.backoffice.office import person
 from tests.valueverse.commands import manage
-from tests.valueverse.live.site import LiveSite, closed_with, said, session_of, subscribe
+from tests.valueverse.live.site import LiveSite, closed_with, said, session_of, started, subscribe
+from valueverse.sessions import FACTOR_KEY
 
 ENDED = (4401, "signed out or no longer allowed")
 
@@ -128,6 +131,32 @@ def test_a_person_s_token_ends_with_their_password(live: LiveSite) -> None:
         subscribe(connection, f"customer:{customer.public_id}")
         change_password(user, "")
         assert closed_with(connection) == ENDED
+
+
+def test_staff_without_their_second_factor_get_no_socket(committed_module_db: str) -> None:
+    user = person("Auditor")
+    without = session_of(user)
+    with started(committed_module_db, STAFF_SECOND_FACTOR="required") as strict:
+        assert strict.status(cookie=without) == 401
+        session = SessionStore(without)
+        session[FACTOR_KEY] = "totp"
+        session.save()
+        assert strict.status(cookie=without) == 101
+
+
+def test_a_page_that_keeps_itself_current_does_not_keep_the_session(live: LiveSite, member: User) -> None:
+    client = Client()
+    client.force_login(member, backend="django.contrib.auth.backends.ModelBackend")
+    key = client.cookies["session"].value
+
+    def expiry_after(**headers: str) -> datetime:
+        assert client.get("/portal/", headers=headers).status_code == 200
+        return Session.objects.get(session_key=key).expire_date
+
+    before = Session.objects.get(session_key=key).expire_date
+    with time_machine.travel(now() + timedelta(minutes=5), tick=True):
+        assert expiry_after(**{"X-Live": "1"}) == before
+        assert expiry_after() > before
 
 
 def test_an_interval_that_could_miss_the_minute_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,16 @@ from tests import billing_factories, factories
 from tests.billing.usage.builders import event, meter, send
 from tests.factories import ACTOR
 from tests.valueverse.backoffice.office import person
-from tests.valueverse.live.site import LiveSite, eventually, frame, is_quiet, said, session_of, subscribe
+from tests.valueverse.live.site import (
+    LiveSite,
+    eventually,
+    frame,
+    is_quiet,
+    relay_now,
+    said,
+    session_of,
+    subscribe,
+)
 from valueverse.live.frames import frames_of
 from valueverse.outbox import drain_outbox
 from valueverse.tasks import send_live_frames
@@ -115,13 +124,6 @@ def test_an_invoice_is_told_when_it_is_finalized_and_not_as_a_draft(live: LiveSi
             "total_minor": billing_factories.TOTAL_MINOR,
             "currency": "EUR",
         }
-
-
-def relay_now() -> None:
-    """What the relay's round and the task after it do, in this process."""
-    rows = list(Activity.objects.filter(dispatched_at=None).order_by("id"))
-    Activity.objects.filter(pk__in=[row.pk for row in rows]).update(dispatched_at=now())
-    send_live_frames([row.public_id for row in rows])
 
 
 def test_a_bill_run_s_page_hears_its_states_and_its_progress(live: LiveSite) -> None:

@@ -1,7 +1,11 @@
-"""Usage by meter and day, on the page and as a file. Both show the figures of the home page, from the same query."""
+"""Usage by meter, and by day or a property of the events, on the page and as a file.
+
+The totals are those of the home page, from the same query; the values of a property add up to them.
+"""
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -17,15 +21,22 @@ from billing.core.periods import Period
 from billing.core.quantity import format_quantity
 from billing.invoices.documents.formatting import format_period, format_short_date
 from billing.subscriptions.models import Subscription
+from billing.usage.breakdown import EVENTS_RANGE_MAX, Part, Question, property_names, usage_by_property
+from valueverse.patience import attempt
 from valueverse.portal.access import Member, for_members, show
 from valueverse.portal.billing_view import UsageOfMeter, all_subscriptions, periods, usage_by_day
+from valueverse.portal.words import say
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+PATIENCE_MS = 5_000
+SPLIT = "property:"
+CHART_VALUES = 12
+"""How many values the chart draws; the table has all that are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the page is about: a subscription, one of its periods, and a meter."""
+    """What the page is about: a subscription, one of its periods, a meter, and a property to split it by ("": days)."""
 
     subscriptions: list[Subscription]
     subscription: Subscription
@@ -33,6 +44,8 @@ class Choice:
     period: Period
     meters: list[UsageOfMeter]
     meter: UsageOfMeter | None
+    properties: list[str]
+    split: str
 
     @property
     def zone(self) -> ZoneInfo:
@@ -53,7 +66,34 @@ def _chosen(request: HttpRequest, member: Member) -> Choice | None:
     period = next((one for one in offered if one.start_on(zone).isoformat() == wanted), offered[0])
     meters = usage_by_day(subscription, period=period)
     meter = next((one for one in meters if one.meter.code == request.GET.get("meter")), None)
-    return Choice(found, subscription, offered, period, meters, meter or (meters[0] if meters else None))
+    meter = meter or (meters[0] if meters else None)
+    names: list[str] = []
+    if meter is not None and period.end - period.start <= EVENTS_RANGE_MAX:
+        names = property_names(customer=member.customer, meter=meter.meter, end_at=period.end)
+    split = request.GET.get("by", "").removeprefix(SPLIT)
+    split = split if split in names and request.GET.get("by", "").startswith(SPLIT) else ""
+    return Choice(found, subscription, offered, period, meters, meter, names, split)
+
+
+def _parts(choice: Choice, one: UsageOfMeter) -> list[Part] | None:
+    """The usage of a meter by the values of the chosen property; None if that takes too long."""
+    question = Question(
+        choice.subscription.customer, one.meter, choice.period.start, choice.period.end, choice.zone
+    )
+    return attempt(
+        "portal usage split",
+        lambda: usage_by_property(question, name=choice.split),
+        patience_ms=PATIENCE_MS,
+    )
+
+
+def _label(part: Part, language: str) -> str:
+    """How a value is called; what the events say stays as they say it."""
+    if part.is_others:
+        return say(language, "others")
+    if part.value is None:
+        return say(language, "without_value")
+    return part.value or say(language, "empty_value")
 
 
 @require_safe
@@ -70,7 +110,16 @@ def usage(request: HttpRequest, member: Member) -> HttpResponse:
         ]
         content["period"] = _words(choice.period, choice, member)
         content["from"] = choice.period.start_on(choice.zone).isoformat()
-        if choice.meter is not None:
+        if choice.meter is not None and choice.split:
+            parts = _parts(choice, choice.meter)
+            content["too_slow"] = parts is None
+            content["parts"] = [(_label(part, member.language), part) for part in parts or []]
+            content["events"] = Decimal(sum(part.events for part in parts or []))
+            content["chart"] = [
+                {"label": label[:14], "quantity": format_quantity(part.quantity)}
+                for label, part in content["parts"][:CHART_VALUES]
+            ]
+        elif choice.meter is not None:
             content["chart"] = _chart(choice.period, choice.meter, member)
     return show(request, "usage", content, member=member)
 
@@ -101,26 +150,49 @@ def export(request: HttpRequest, member: Member) -> HttpResponse:
     choice = _chosen(request, member)
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow(["day", "meter", "name", "quantity", "unit", "price_so_far", "currency"])
-    for one in choice.meters if choice else []:
-        for row in one.days:
-            writer.writerow(
-                [
-                    row.day.isoformat(),
-                    neutral(one.meter.code),
-                    neutral(one.item.price.name),
-                    format_quantity(row.quantity),
-                    one.item.price.unit_code,
-                    format_major(row.so_far_minor, choice.subscription.currency) if choice else "",
-                    choice.subscription.currency if choice else "",
-                ]
-            )
+    if choice is not None and choice.split:
+        rows = _value_rows(choice, member.language)
+    else:
+        rows = _day_rows(choice)
+    writer.writerows(rows)
     start = choice.period.start_on(choice.zone).isoformat() if choice else "none"
     answer = HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = str(
         content_disposition_header(as_attachment=True, filename=f"usage-{start}.csv")
     )
     return answer
+
+
+def _day_rows(choice: Choice | None) -> Iterator[list[str]]:
+    """Header, and every day of every meter with the price so far."""
+    yield ["day", "meter", "name", "quantity", "unit", "price_so_far", "currency"]
+    for one in choice.meters if choice else []:
+        currency = one.item.subscription.currency
+        for row in one.days:
+            yield [
+                row.day.isoformat(),
+                neutral(one.meter.code),
+                neutral(one.item.price.name),
+                format_quantity(row.quantity),
+                one.item.price.unit_code,
+                format_major(row.so_far_minor, currency),
+                currency,
+            ]
+
+
+def _value_rows(choice: Choice, language: str) -> Iterator[list[str]]:
+    """Header, and every value of the property for every meter, the largest first."""
+    yield [neutral(choice.split), "meter", "name", "quantity", "unit", "events"]
+    for one in choice.meters:
+        for part in _parts(choice, one) or []:
+            yield [
+                neutral(_label(part, language)),
+                neutral(one.meter.code),
+                neutral(one.item.price.name),
+                format_quantity(part.quantity),
+                one.item.price.unit_code,
+                str(part.events),
+            ]
 
 
 def neutral(text: str) -> str:

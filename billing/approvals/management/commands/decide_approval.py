@@ -24,6 +24,7 @@ class Command(BillingCommand):
         decision = parser.add_mutually_exclusive_group()
         decision.add_argument("--approve", action="store_true")
         decision.add_argument("--reject", action="store_true")
+        parser.add_argument("--reason", default="", help="Why; needed to reject.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         waiting = ApprovalRequest.objects.filter(status=ApprovalStatus.REQUESTED).order_by("pk")
@@ -34,6 +35,7 @@ class Command(BillingCommand):
             request = decide_approval(
                 approval_id=request.public_id,
                 approve=options["approve"],
+                reason=options["reason"],
                 actor=command_actor("decide_approval"),
                 at=now(),
             )

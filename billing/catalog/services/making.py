@@ -1,0 +1,282 @@
+"""Making what is sold. Published plan versions never change: new terms are a new version."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Model
+
+from billing.activity import services as activity
+from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product
+from billing.core.aggregation import Aggregation
+from billing.core.errors import BillingError, InvalidInput, InvalidPrice, Kind
+from billing.core.events import EventName
+from billing.core.invoice import Timing
+from billing.core.money import exponent
+from billing.core.periods import Anchor, Interval, IntervalUnit
+from billing.core.pricing import Flat, definition_of, parse_price
+from billing.core.proration import ProrationPolicy, require_policy
+from billing.platform.actors import Actor
+from billing.platform.validation import (
+    require_code,
+    require_currency,
+    require_fields,
+    require_unit_code,
+    within,
+)
+
+PRICES_MAX = 100
+"""Most prices of one plan version: each becomes a line of the invoice."""
+
+
+class CodeTaken(BillingError):
+    """Another object of this kind bears this code."""
+
+    code = "code_taken"
+    kind = Kind.CONFLICT
+
+
+class PlanVersionPublished(BillingError):
+    """A published plan version never changes; make a new version."""
+
+    code = "plan_version_published"
+    kind = Kind.CONFLICT
+
+
+class PlanVersionEmpty(BillingError):
+    """A plan version without a price cannot be published."""
+
+    code = "plan_version_empty"
+    kind = Kind.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class PriceInput:
+    """One component of a plan version. meter: for usage; without one it is a fee. definition: see core.pricing."""
+
+    code: str
+    name: str
+    model: str
+    definition: Mapping[str, object]
+    meter: Meter | None = None
+    unit_code: str = ""
+
+
+@transaction.atomic
+def create_meter(
+    *,
+    code: str,
+    name: str,
+    event_type: str,
+    aggregation: str,
+    property: str = "",
+    unit_code: str = "C62",
+    allow_negative: bool = False,
+    actor: Actor,
+    at: datetime,
+) -> Meter:
+    """Make a meter that adds up one property of the events of a type, or counts them.
+
+    It reads the events of its type, those stored before too: they are counted after the event. Emits
+    meter.created. Raises InvalidInput, CodeTaken.
+    """
+    if aggregation not in list(Aggregation):
+        raise InvalidInput(f"An aggregation is one of {', '.join(Aggregation)}.", field="aggregation")
+    if (aggregation == Aggregation.COUNT) != (not property):
+        raise InvalidInput(
+            "A meter names the property it adds up; one that counts names none.", field="property"
+        )
+    meter = Meter(
+        code=require_code(code),
+        name=name,
+        event_type=event_type,
+        aggregation=aggregation,
+        property=property,
+        unit_code=require_unit_code(unit_code),
+        allow_negative=allow_negative,
+        created_at=at,
+    )
+    require_fields(meter)
+    _require_free_code(Meter, code)
+    meter.save()
+    data = {"code": code, "event_type": event_type, "aggregation": aggregation}
+    record(EventName.METER_CREATED, "meter", meter.public_id, actor, at, data)
+    return meter
+
+
+@transaction.atomic
+def create_product(*, code: str, name: str, actor: Actor, at: datetime) -> Product:
+    """Make a product, what revenue is reported by. Emits product.created. Raises InvalidInput, CodeTaken."""
+    product = Product(code=require_code(code), name=name, created_at=at)
+    require_fields(product)
+    _require_free_code(Product, code)
+    product.save()
+    record(EventName.PRODUCT_CREATED, "product", product.public_id, actor, at, {"code": code})
+    return product
+
+
+@transaction.atomic
+def create_plan(*, code: str, name: str, product: Product, actor: Actor, at: datetime) -> Plan:
+    """Make a plan without versions yet. Emits plan.created. Raises InvalidInput, CodeTaken."""
+    plan = Plan(code=require_code(code), name=name, product=product, created_at=at)
+    require_fields(plan)
+    _require_free_code(Plan, code)
+    plan.save()
+    record(EventName.PLAN_CREATED, "plan", plan.public_id, actor, at, {"code": code, "product": product.code})
+    return plan
+
+
+@transaction.atomic
+def create_plan_version(
+    *,
+    plan: Plan,
+    currency: str,
+    interval_unit: str,
+    interval_count: int = 1,
+    anchor: str,
+    proration: str = "",
+    prices: Sequence[PriceInput] = (),
+    actor: Actor,
+    at: datetime,
+) -> PlanVersion:
+    """Make the next version of a plan, open for changes until it is published.
+
+    interval_unit: day, week, month, year; anchor: calendar or anniversary; proration: how the fee of a short period
+    is cut (ProrationPolicy), the installation's policy unless told. Locks the plan.
+    Emits plan_version.created and price.created for each price. Raises InvalidInput, InvalidPrice naming
+    `prices[2].definition.tiers[0].up_to`, CodeTaken.
+    """
+    if interval_unit not in list(IntervalUnit):
+        raise InvalidInput(f"An interval is one of {', '.join(IntervalUnit)}.", field="interval_unit")
+    if not 1 <= interval_count <= 120:
+        raise InvalidInput("An interval has 1 to 120 units.", field="interval_count")
+    if anchor not in list(Anchor):
+        raise InvalidInput(f"An anchor is one of {', '.join(Anchor)}.", field="anchor")
+    interval = Interval(IntervalUnit(interval_unit), interval_count)
+    policy = proration or settings.DEFAULT_PRORATION
+    if policy not in list(ProrationPolicy):
+        raise InvalidInput(f"A proration is one of {', '.join(ProrationPolicy)}.", field="proration")
+    require_policy(ProrationPolicy(policy), interval)
+    Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
+    last = plan.versions.aggregate(last=Max("version"))["last"] or 0
+    version = PlanVersion.objects.create(
+        plan=plan,
+        version=last + 1,
+        currency=require_currency(currency),
+        interval_unit=interval.unit.value,
+        interval_count=interval.count,
+        anchor=anchor,
+        proration=policy,
+        created_at=at,
+    )
+    data = {"plan": plan.code, "version": version.version, "currency": currency}
+    record(EventName.PLAN_VERSION_CREATED, "plan_version", version.public_id, actor, at, data)
+    for index, given in enumerate(prices):
+        with within(f"prices[{index}]."):
+            add_price(plan_version=version, price=given, actor=actor, at=at)
+    return version
+
+
+@transaction.atomic
+def add_price(*, plan_version: PlanVersion, price: PriceInput, actor: Actor, at: datetime) -> Price:
+    """Add a price to a version that is not published; it comes last on the invoice.
+
+    Usage is billed in arrears and needs a model with a quantity; a fee is billed in advance. The definition is stored
+    in its canonical form. Locks the version. Emits price.created.
+    Raises InvalidInput, InvalidPrice naming `definition.tiers[1].up_to`, CodeTaken, PlanVersionPublished.
+    """
+    version = open_version(plan_version)
+    row = Price(
+        plan_version=version, position=(version.prices.aggregate(last=Max("position"))["last"] or 0) + 1
+    )
+    if version.prices.count() >= PRICES_MAX:
+        raise InvalidInput(f"A plan version has at most {PRICES_MAX} prices.", field="code")
+    put_price(row, price)
+    row.save()
+    record(EventName.PRICE_CREATED, "price", row.public_id, actor, at, price_data(row))
+    return row
+
+
+def put_price(row: Price, price: PriceInput) -> None:
+    """Put what was given into an unsaved or changed row of an open version, and check it as a whole.
+
+    Raises InvalidInput, InvalidPrice naming `definition.tiers[1].up_to`, CodeTaken.
+    """
+    version = row.plan_version
+    try:
+        model = parse_price(price.model, price.definition)
+    except InvalidPrice as error:
+        error.rename_fields(lambda name: name if name in ("model", "definition") else f"definition.{name}")
+        raise
+    if isinstance(model, Flat):
+        _require_fee(model, price, version.currency)
+    row.code, row.name, row.meter = require_code(price.code), price.name, price.meter
+    row.model, row.definition = price.model, definition_of(model)
+    row.timing = (Timing.IN_ARREARS if price.meter else Timing.IN_ADVANCE).value
+    row.unit_code = require_unit_code(price.unit_code or (price.meter.unit_code if price.meter else "C62"))
+    require_fields(row)
+    if version.prices.filter(code=price.code).exclude(pk=row.pk).exists():
+        raise CodeTaken("Another price of this version bears this code.", field="code")
+
+
+def price_data(row: Price) -> dict[str, Any]:
+    """A price as the audit trail keeps it."""
+    return {
+        "plan_version": row.plan_version.public_id,
+        "code": row.code,
+        "model": row.model,
+        "definition": row.definition,
+    }
+
+
+@transaction.atomic
+def publish_plan_version(*, plan_version: PlanVersion, actor: Actor, at: datetime) -> PlanVersion:
+    """Close a version for changes and open it for subscriptions.
+
+    Idempotent: a published version is returned unchanged. Locks the version. Emits plan_version.published.
+    Raises PlanVersionEmpty.
+    """
+    version = (
+        PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=plan_version.pk)
+    )
+    if version.published_at is not None:
+        return version
+    if not version.prices.exists():
+        raise PlanVersionEmpty("A plan version needs at least one price.", field="prices")
+    version.published_at = at
+    version.save(update_fields=["published_at"])
+    data = {"plan": version.plan.code, "version": version.version}
+    record(EventName.PLAN_VERSION_PUBLISHED, "plan_version", version.public_id, actor, at, data)
+    return version
+
+
+def open_version(plan_version: PlanVersion) -> PlanVersion:
+    """The version, locked, if it may still change."""
+    version = PlanVersion.objects.select_for_update(of=("self",)).get(pk=plan_version.pk)
+    if version.published_at is not None:
+        raise PlanVersionPublished("A published plan version never changes; make a new version.")
+    return version
+
+
+def _require_fee(model: Flat, price: PriceInput, currency: str) -> None:
+    """A flat price has no quantity, so it is for fees; and it is an amount of its currency as it stands."""
+    if price.meter is not None:
+        raise InvalidInput("A flat price has no quantity: leave the meter out.", field="meter")
+    places = exponent(currency)
+    if -int(model.amount.as_tuple().exponent) > places and model.amount != round(model.amount, places):
+        raise InvalidPrice(f"has more than the {places} decimals of {currency}", field="definition.amount")
+
+
+def _require_free_code(model: type[Model], code: str) -> None:
+    if model._default_manager.filter(code=code).exists():
+        raise CodeTaken(f"Another {model._meta.verbose_name} bears this code.", field="code")
+
+
+def record(
+    name: EventName, object_kind: str, object_id: str, actor: Actor, at: datetime, data: Mapping[str, Any]
+) -> None:
+    """Record, in the transaction of the change, what happened to an object of the catalog."""
+    activity.record(name=name, object_kind=object_kind, object_id=object_id, actor=actor, at=at, data=data)

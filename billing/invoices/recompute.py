@@ -1,0 +1,153 @@
+"""Computing an invoice line again from what it is about: the events of its period and the price it names.
+
+The proof behind "why this amount": quantity recounted from usage with the line's own bounds of service and receipt,
+priced by the definition the line keeps, rounded by the same rules. It changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from billing.catalog.models import Meter, Price
+from billing.core.aggregation import Partial
+from billing.core.errors import BillingError, Kind
+from billing.core.invoice import (
+    RULES_VERSION,
+    Charge,
+    ChargeKind,
+    InvoiceInput,
+    LineDraft,
+    ResultLine,
+    Timing,
+    Working,
+    prorate_lines,
+    rate_charges,
+    round_lines,
+)
+from billing.core.periods import Period
+from billing.core.pricing import parse_price
+from billing.core.proration import ProrationUnit, Share
+from billing.core.tax import TaxCategory, TaxTreatment
+from billing.invoices.models import Invoice, InvoiceLine
+from billing.revenue.inputs import NOTHING, quantity_of
+from billing.subscriptions.models import BilledPeriod
+from billing.usage.selectors import late_totals, usage_totals
+
+
+class OtherRules(BillingError):
+    """The line was computed by rules of another version; this version cannot prove it."""
+
+    code = "other_rules_version"
+    kind = Kind.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Which receipts of usage a line bills: (after, until]; None: from the beginning."""
+
+    after: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """A line computed again, beside what it says. amounts in minor units."""
+
+    quantity: Decimal
+    amount_minor: int
+    stated_quantity: Decimal
+    stated_minor: int
+    price_is_unchanged: bool
+
+    @property
+    def matches(self) -> bool:
+        """Whether quantity, price and amount are what the line says."""
+        return (
+            self.quantity == self.stated_quantity
+            and self.amount_minor == self.stated_minor
+            and self.price_is_unchanged
+        )
+
+
+def receipts_of(lines: Sequence[InvoiceLine]) -> dict[str, Receipt]:
+    """The receipts that each usage line bills, by the line's public id; those taken back still name theirs."""
+    rows = BilledPeriod.objects.filter(line_id__in=[line.public_id for line in lines if line.meter_code])
+    return {row.line_id: Receipt(row.received_after, row.received_until) for row in rows}
+
+
+def usage_behind(*, invoice: Invoice, line: InvoiceLine, meter: Meter, receipt: Receipt) -> Partial:
+    """Count and sum of the events that a usage line bills, by its bounds of service and receipt."""
+    start_at, end_at = line.service_start_at, line.service_end_at
+    if receipt.after is None:
+        found = usage_totals(
+            customer=invoice.customer, meters=[meter], start_at=start_at, end_at=end_at,
+            received_until=receipt.until,
+        )  # fmt: skip
+    else:
+        assert receipt.until is not None, "late usage has both bounds of receipt"
+        found = late_totals(
+            customer=invoice.customer, meters=[meter], start_at=start_at, end_at=end_at,
+            received_after=receipt.after, received_until=receipt.until,
+        )  # fmt: skip
+    return found.get(meter.pk, NOTHING)
+
+
+def recompute_line(*, invoice: Invoice, line: InvoiceLine) -> Recomputed:
+    """Compute a line again. A fee's quantity is the one it was billed with; usage is recounted from its events.
+
+    Raises OtherRules; BillingError where the usage no longer has a price (a negative quantity).
+    """
+    working = line.working
+    if working.get("rules_version") != RULES_VERSION:
+        raise OtherRules(f"The line was computed by rules version {working.get('rules_version')}.")
+    quantity, before = Decimal(working["quantity"]), None
+    if line.meter_code:
+        meter = Meter.objects.get(code=line.meter_code)
+        receipt = receipts_of([line]).get(line.public_id) or Receipt(None, invoice.usage_cutoff_at)
+        quantity = quantity_of(
+            meter, {meter.pk: usage_behind(invoice=invoice, line=line, meter=meter, receipt=receipt)}
+        )
+        if receipt.after is not None:
+            earlier = Receipt(None, receipt.after)
+            before = quantity_of(
+                meter, {meter.pk: usage_behind(invoice=invoice, line=line, meter=meter, receipt=earlier)}
+            )
+    result = _calculate(invoice, line, quantity, before)
+    price = Price.objects.filter(public_id=working["price_id"]).first()
+    unchanged = price is not None and parse_price(price.model, price.definition) == result.model
+    return Recomputed(
+        quantity, result.amount_minor, Decimal(working["quantity"]), line.amount_minor, unchanged
+    )
+
+
+def _share(stated: Mapping[str, int]) -> Share:
+    """The part of the period as the line keeps it: days or seconds of the whole."""
+    unit = next(unit for unit in ProrationUnit if f"{unit}s" in stated)
+    return Share(stated[f"{unit}s"], stated["of"], unit)
+
+
+def _calculate(invoice: Invoice, line: InvoiceLine, quantity: Decimal, before: Decimal | None) -> ResultLine:
+    """The line by the calculation that made it, from the definition it keeps."""
+    working = line.working
+    share = working.get("fraction")
+    charge = Charge(
+        code=line.code,
+        description=line.description,
+        kind=ChargeKind(line.kind),
+        model=parse_price(working["model"], working["definition"]),
+        price_id=working["price_id"],
+        price_version=working["price_version"],
+        quantity=quantity,
+        quantity_before=before,
+        unit_code=line.unit_code,
+        period=Period(line.service_start_at, line.service_end_at),
+        share=_share(share) if share else None,
+        timing=Timing(line.timing),
+        item_id=line.public_id,
+        meter_code=line.meter_code or None,
+    )
+    treatment = TaxTreatment(TaxCategory(line.tax_category), line.tax_percent, "", None, None, "")
+    drafted = Working(InvoiceInput(invoice.currency, (charge,), treatment), (LineDraft(charge),))
+    (result,) = round_lines(prorate_lines(rate_charges(drafted))).lines
+    return result

@@ -1,0 +1,3 @@
+DROP TRIGGER payment_mail_status_moves ON payments_paymentmail;
+DROP TRIGGER payment_mail_is_not_deleted ON payments_paymentmail;
+DROP TRIGGER payment_mail_keeps_its_terms ON payments_paymentmail;
