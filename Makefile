@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 MANAGE := $(BIN)/python manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run stop test check browser screens bench requirements clean
+.PHONY: help setup demo run stop test check browser screens bench bench-lists requirements clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ screens: setup browser ## Pictures of every page, wide and narrow, into var/scre
 
 bench: setup ## Measure: usage events a second, as a ratio to plain COPY in the same run
 	$(BIN)/python -m tests.bench.bench_ingest
+
+bench-lists: setup ## Measure: every list and page at size, as a ratio to a page that reads nothing
+	$(BIN)/python -m tests.bench.bench_lists
 
 requirements: setup ## Compile the pinned requirements from the .in files
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 \

@@ -76,9 +76,15 @@ class SessionGuardMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(user := _person(request), User):
+        shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if shown is None:
+            return self.get_response(request)
+        if isinstance(user := _person(request), User):
             self.guard(request, user)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if request.session.session_key != shown:  # it ended, or the browser goes on with another one
+            services.forget_session(session_key=shown)
+        return response
 
     def guard(self, request: HttpRequest, user: User) -> None:
         """End the session, touch it, or leave it as it is. Parts read again in the background do not touch it."""

@@ -168,7 +168,7 @@ def web_server(database: str) -> Iterator[int]:
     environment = os.environ | {
         "DATABASE_URL": f"postgresql://{login}@{entry['HOST']}:{entry['PORT']}/{database}",
         "REDIS_URL": settings.REDIS_URL,
-        "SECRET_KEY": secrets.token_urlsafe(64),
+        "SECRET_KEY": settings.SECRET_KEY,
         "LOG_LEVEL": "WARNING",
     }
     command = [

@@ -203,6 +203,15 @@ def test_signing_out_leaves_no_session_behind() -> None:
     assert not UserSession.objects.filter(session_key=key).exists()
 
 
+def test_signing_in_again_in_the_same_browser_leaves_one_session() -> None:
+    user, laptop, _ = customer_person()
+    laptop.post("/portal/sign-in/", {"email": user.email, "password": PASSWORD})
+    assert UserSession.objects.filter(user=user).count() == 2, "this browser and the phone"
+    worker, desk, _ = staff()
+    password(worker, client=desk)
+    assert UserSession.objects.filter(user=worker).count() == 2
+
+
 def test_a_session_that_was_ended_while_a_page_was_made_stays_ended() -> None:
     user, laptop, _ = staff()
     with time_machine.travel(now() + timedelta(minutes=2)):

@@ -141,11 +141,12 @@ class AccessBase:
         return self.page(request, "recovery_codes", context)
 
     def passkey_offer(self, request: HttpRequest) -> dict[str, Any]:
-        host = request.get_host()
-        is_here = host.partition(":")[0] in ("127.0.0.1", "[")
+        """Whether passkeys can be made at this address, and the one on the same machine where they can."""
+        host, colon, port = request.get_host().partition(":")
+        is_own_machine = host == "127.0.0.1" and not request.is_secure()
         return {
             "may_use_passkeys": bool(signing_in.passkey_host(request)),
-            "localhost": f"http://localhost:{host.partition(':')[2]}/admin/" if is_here else "",
+            "localhost": f"http://localhost{colon}{port}{reverse('admin:index')}" if is_own_machine else "",
         }
 
     def to_login(self, request: HttpRequest) -> HttpResponse:

@@ -146,7 +146,8 @@ class PlanVersionPage(ObjectPage, PlanVersionAdmin):
         for one in versions:
             if str(one.version) == asked:
                 return one
-        return next((one for one in versions if one.version < row.version), None)
+        earlier = [one for one in versions if one.version < row.version]
+        return next((one for one in earlier if one.published_at), earlier[0] if earlier else None)
 
 
 @admin.register(Price)

@@ -271,7 +271,8 @@ class Publish(VersionVerb):
         )
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
-        other = row.plan.versions.filter(version__lt=row.version).order_by("-version").first()
+        published = row.plan.versions.filter(version__lt=row.version, published_at__isnull=False)
+        other = published.order_by("-version").first()
         changed = [one for one in difference(other, row) if one.change != "same"] if other else []
         facts: list[tuple[str, Any]] = [
             ("Prices", f"{row.prices.count()}"),

@@ -103,19 +103,20 @@ class PriceForm(forms.Form):
     )
     tiers = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1, max_value=TIERS_MAX)
 
+    tiers_before = "Tiers without usage"
     sections = (
         ("", ["code", "name", "model", "meter", "unit_code"]),
         ("Flat", ["amount"], "flat"),
         ("Per unit", ["unit_amount"], "per_unit"),
         ("Package", ["size", "package_amount", "free_units"], "package"),
         ("Percentage", ["percent", "free_amount"], "percentage"),
+        ("Tiers without usage", ["flat_at_zero"], " ".join(TIERED)),
         (
             "Modifiers",
             [f"mod_{name}" for name in (*CONVERSION, *MODIFIERS)],
             METERED,
             "Around any price of usage, in this order: convert, take free units off, discount, cap. Empty for none.",
         ),
-        ("Tiers without usage", ["flat_at_zero"], " ".join(TIERED)),
     )
 
     def __init__(self, data: Any = None, *, price: Price | None = None, currency: str = "") -> None:
@@ -193,7 +194,9 @@ class PriceForm(forms.Form):
 
     def _modifiers(self) -> dict[str, object]:
         """The modifiers that have a figure."""
-        given = {name: self.cleaned_data.get(f"mod_{name}") for name in (*CONVERSION, *MODIFIERS)}
+        given: dict[str, Any] = {
+            name: self.cleaned_data.get(f"mod_{name}") for name in (*CONVERSION, *MODIFIERS)
+        }
         found: dict[str, object] = {}
         if given["units_per"] is not None:
             found["conversion"] = {

@@ -344,8 +344,9 @@ class VerbPage:
         verb, row = self.verb, self.row
         is_whole = form.is_bound and not is_unfinished and form.is_valid()
         data: Data = form.cleaned_data if is_whole else verb.sample
-        may_act = (figures or not verb.asks_first) and not is_unfinished
-        found = self.rehearsal(data, figures=figures) if may_act else Rehearsal()
+        may_act = figures or not verb.asks_first
+        rehearses = may_act and not is_unfinished
+        found = self.rehearsal(data, figures=figures) if rehearses else Rehearsal()
         if found.refusal is not None and figures:
             self.refuse(form, found.refusal)
             found, may_act = Rehearsal(), False

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import resolve
 
 from valueverse.portal.access import looks_only
 from valueverse.portal.visiting import visit_of
@@ -24,6 +23,7 @@ class VisitMiddleware:
         self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponse | None:
         """The refusal, or None to go on."""
-        if request.method in SAFE_METHODS or resolve(request.path_info).app_name != "portal":
+        found = request.resolver_match
+        if request.method in SAFE_METHODS or found is None or found.app_name != "portal":
             return None
         return looks_only(request) if visit_of(request) is not None else None

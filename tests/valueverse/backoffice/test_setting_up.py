@@ -60,6 +60,7 @@ def test_an_empty_installation_is_set_up_and_billed_without_a_programmer() -> No
     run = BillRun.objects.get()
     perform_bill_run(run.public_id)
     act(client, run, "approve")
+    act(client, run, "finalize")
     perform_bill_run(run.public_id)
     invoice = Invoice.objects.get()
     assert (invoice.number, invoice.total_minor) == ("N-2023-0001", 11781)

@@ -94,6 +94,7 @@ def test_one_more_tier_row_keeps_what_was_typed_and_checks_nothing() -> None:
     shown = response.content.decode()
     assert response.status_code == 200
     assert 'name="tier_3_unit"' in shown
+    assert 'value="act"' in shown, "the button is still there"
     assert 'value="abc"' in shown
     assert "fin-error" not in shown
 

@@ -28,8 +28,8 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0003_people_and_views"),
-        ("payments", "0003_payment_mails"),
+        ("valueverse", "0004_setting_up"),
+        ("payments", "0005_payment_mails"),
     ]
 
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]

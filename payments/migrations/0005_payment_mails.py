@@ -9,7 +9,7 @@ from billing.platform.migration_sql import sql_beside
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0002_permissions_per_verb"),
+        ("payments", "0004_search_indexes"),
     ]
 
     operations = [
@@ -105,5 +105,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        sql_beside(__file__, "0003_payment_mails"),
+        sql_beside(__file__, "0005_payment_mails"),
     ]
