@@ -8,9 +8,14 @@ from customers.models import NumberCounter
 
 
 class LegalEntityAdmin(ReadOnlyAdmin):
-from billing.platform.admin import ReadOnlyAdmin
-from billing.platform.lists.filters import CurrencyFilter, instant_range, text_is
-from customers.models import NumberCounter
+    """The list of sellers; their page is in `valueverse.backoffice`."""
+
+    list_display = ["name", "country", "accounting_currency", "time_zone", "number_format", "is_test"]
+    list_filter = ["is_test"]
+    list_help = "The firms that issue documents, each with its own numbers and books."
+    empty_state = (
+        "No legal entity yet. It issues the documents and keeps the books: New legal entity makes one."
+    )
 
 
 @admin.register(NumberCounter)

@@ -114,8 +114,15 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_defer = ("invoice__snapshot",)
     list_help = "Money counts once it is received; it settles an invoice once it is allocated."
     list_select_related = ["customer", "invoice", "method", "legal_entity"]
-    search_fields = ["=public_id", "=gateway_ref", "^reference", "customer__name", "invoice__number", "=allocations__public_id",
-        "=refunds__public_id"]
+    search_fields = [
+        "=public_id",
+        "=gateway_ref",
+        "^reference",
+        "customer__name",
+        "invoice__number",
+        "=allocations__public_id",
+        "=refunds__public_id",
+    ]
     search_help_text = "Reference, customer or invoice"
     sortable_by = ("received", "amount_figure")
     empty_state = (

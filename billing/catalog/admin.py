@@ -90,5 +90,5 @@ class TaxRateAdmin(ReadOnlyAdmin):
     empty_state = "No tax rate yet. Without that of the seller's country, customers at home are not billed."
 
     @admin.display(description="Percent", ordering="percent")
-    def percent_figure(self, row: Any) -> SafeString:
+    def percent_figure(self, row: Any) -> display.Cell:
         return display.quantity_cell(row.percent)

@@ -18,7 +18,6 @@ from billing.core.money import to_major
 from billing.core.postings import ROLE_NAMES, Role
 from billing.invoices.models import CreditNoteLine, InvoiceLine
 from billing.ledger.selectors import AccountStatement, account_statement, trial_balance
-from billing.platform import display
 from customers.models import Customer, LegalEntity
 from customers.selectors import now_for_seller
 from valueverse.backoffice.csv_files import csv_response, xlsx_response

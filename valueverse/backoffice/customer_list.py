@@ -14,6 +14,7 @@ from billing.platform import display
 from billing.platform.clock import now
 from billing.platform.lists.filters import Control, CurrencyFilter, ListFilter, instant_range, text_is
 from billing.platform.lists.totals import Totals
+from billing.reports.recurring import mrr_of_customers
 from billing.subscriptions.models import Subscription
 from customers.admin import CustomerAdmin
 from customers.models import CollectionMethod, Customer
@@ -105,7 +106,9 @@ class CustomerStateFilter(ListFilter):
 class CustomerList(CustomerAdmin):
     """Customers with plan, open and overdue amounts, method and state."""
 
-    list_display = ["name", "external_id", "plans", "open_figure", "overdue_figure", "method", "state_pill"]
+    list_display = [
+        "name", "external_id", "plans", "mrr_figure", "open_figure", "overdue_figure", "method", "state_pill"
+    ]  # fmt: skip
     list_filter = [
         CustomerStateFilter,
         OverdueFilter,
@@ -116,7 +119,7 @@ class CustomerList(CustomerAdmin):
         text_is("country", "Country", "Like DE."),
         instant_range("created_at", "Created"),
     ]
-    list_amounts: ClassVar = {"open_figure": None, "overdue_figure": None}
+    list_amounts: ClassVar = {"mrr_figure": None, "open_figure": None, "overdue_figure": None}
     list_help = "Open and overdue are what invoices ask for, by each customer's own clock."
     ordering = ("-pk",)
 
@@ -137,7 +140,9 @@ class CustomerList(CustomerAdmin):
         methods = PaymentMethod.objects.filter(customer__in=keys, is_default=True, detached_at=None)
         labels = dict(methods.values_list("customer", "label"))
         held = set(parked().filter(customer__in=keys).values_list("customer", flat=True))
+        recurring = mrr_of_customers(keys)
         for row in rows:
+            row.listed_mrr = recurring[row.pk]
             found = plans[row.pk]
             row.listed_plans = ", ".join(
                 dict.fromkeys(plan for status, plan in found if status != SubscriptionStatus.CANCELED)
@@ -170,6 +175,17 @@ class CustomerList(CustomerAdmin):
             if currency != row.currency and amounts[index]
         ]
         return display.amounts_cell([own, *others])
+
+    @admin.display(description="MRR")
+    def mrr_figure(self, row: Customer) -> display.Cell:
+        found: dict[str, int] = getattr(row, "listed_mrr", {})
+        own = display.Amount(found.get(row.currency, 0), row.currency)
+        others = [
+            display.Amount(minor, code) for code, minor in sorted(found.items()) if code != row.currency
+        ]
+        return display.amounts_cell([own, *others])
+
+    mrr_figure.is_multi = True  # type: ignore[attr-defined]  # a customer may subscribe in several currencies
 
     @admin.display(description="Open")
     def open_figure(self, row: Customer) -> display.Cell:

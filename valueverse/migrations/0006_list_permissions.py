@@ -30,8 +30,8 @@ def grant(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("valueverse", "0003_people_and_views"),
-        ("customers", "0004_number_formats_and_saved_views"),
+        ("valueverse", "0005_payment_mails"),
+        ("customers", "0005_number_formats_and_saved_views"),
     ]
 
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]
