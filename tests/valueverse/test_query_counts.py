@@ -36,6 +36,7 @@ OURS = ("billing.", "customers.", "payments.", "valueverse.")
 
 PINNED = {
     "/admin/": 60,
+    "/admin/customers/customer/": 24,  # what each has and owes, each asked once for the page
     "customer": 75,
     "invoice": 45,
     "payment": 40,
