@@ -2,7 +2,8 @@
 
 from datetime import date, datetime
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateField, DateTimeField, F, Func, Q, QuerySet, Value
+from django.db.models.functions import Cast, Coalesce
 
 from billing.core.tax import TaxParty
 from billing.platform.clock import now
@@ -112,6 +113,25 @@ def live_portal_link(*, token_hash: str, kind: str, at: datetime) -> PortalLink 
         .filter(token_hash=token_hash, kind=kind, used_at=None, expires_at__gt=at)
         .first()
     )
+
+
+def shared_number_format() -> str:
+    """The number format of all legal entities; "" where they differ or there is none."""
+    found = list(LegalEntity.objects.order_by().values_list("number_format", flat=True).distinct()[:2])
+    return str(found[0]) if len(found) == 1 else ""
+
+
+def today_of(*, customer: str, legal_entity: str, at: datetime) -> Cast:
+    """For queries: the day it is for a row's customer, by its test clock or `at`, in the zone of its legal entity.
+
+    customer, legal_entity: the query's paths; "" where the query is over customers.
+    """
+    clock = f"{customer}__test_clock__now_at" if customer else "test_clock__now_at"
+    instant = Coalesce(F(clock), Value(at, output_field=DateTimeField()))
+    local: Func = Func(
+        F(f"{legal_entity}__time_zone"), instant, function="timezone", output_field=DateTimeField()
+    )
+    return Cast(local, DateField())
 
 
 def sessions_of(user: User, *, at: datetime) -> QuerySet[UserSession]:

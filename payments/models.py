@@ -148,6 +148,17 @@ class Payment(models.Model):
                 condition=~Q(reference=""),
             ),
             models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
+            models.Index(fields=["received_on", "id"], name="payment_by_receipt"),
+            models.Index(fields=["amount_minor", "id"], name="payment_sorted_by_amount"),
+            models.Index(fields=["status", "id"], name="payment_by_status"),
+            models.Index(
+                fields=["id"],
+                name="payment_unapplied",
+                condition=Q(
+                    status__in=RECEIVED_PAYMENT_STATUSES,
+                    amount_minor__gt=F("allocated_minor") + F("unapplied_refunded_minor"),
+                ),
+            ),
             models.Index(
                 fields=["legal_entity", "received_on"],
                 include=["currency", "amount_minor"],

@@ -55,6 +55,7 @@ def legal_entity(**changes: Any) -> LegalEntity:
         "registration": "Amtsgericht Charlottenburg, HRB 12345",
         "directors": "Erika Mustermann",
         "email": "billing@seller.example",
+        "number_format": "1,234.56",
         "is_test": True,
     }
     return services.create_legal_entity(**{**given, **changes}, actor=ACTOR, at=START)

@@ -14,6 +14,7 @@ from unfold.sites import UnfoldAdminSite
 from valueverse.backoffice.access_pages import AccessPages
 from valueverse.backoffice.books import LedgerViews
 from valueverse.backoffice.dashboard import DashboardViews, dashboard
+from valueverse.backoffice.lists import ListViews
 from valueverse.backoffice.recurring import RecurringViews
 from valueverse.backoffice.search.commands import go_keys
 from valueverse.backoffice.search.views import SearchViews
@@ -25,7 +26,7 @@ NOT_SHOWN = frozenset({"account", "mfa"})
 """django-allauth would register its tables: second factors are managed on their own pages, through services."""
 
 
-class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
+class FinanceAdminSite(ListViews, UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no types
     """Every list and page of the back office is registered here."""
 
     index_title = "Dashboard"
@@ -33,7 +34,7 @@ class FinanceAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # Unfold has no 
     def extra_urls(self) -> list[URLPattern]:
         """Pages that belong to no single row. Unfold puts them before the admins' own addresses."""
         views = (DashboardViews, RecurringViews, UsageViews, LedgerViews, AccessPages, ViewingPages)
-        return [address for made in views for address in made(self).urls()]
+        return [*self.list_urls(), *(address for made in views for address in made(self).urls())]
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Every model that is shown here, and none of those that are not."""

@@ -7,6 +7,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from billing.platform import display
+from customers.selectors import shared_number_format
+
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
@@ -43,3 +46,19 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         if not report_only and request.path_info.startswith("/admin/"):
             parts.replace = {**settings.ADMIN_CONTENT_SECURITY_POLICY, **(parts.replace or {})}
         return parts
+
+
+class NumberFormatMiddleware:
+    """The back office separates figures as the legal entities write them, as long as they agree; a page or row of one
+    legal entity follows that one. No request inherits the format of the one before it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/admin/"):
+            return self.get_response(request)
+        with display.number_format(display.DEFAULT_FORMAT):
+            display.use_number_format(shared_number_format)
+            return self.get_response(request)

@@ -7,6 +7,7 @@ from django.contrib import admin
 
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
+from billing.platform.lists.filters import CurrencyFilter, text_is
 
 TIER_VALUES = ("unit_amount", "amount", "percent")
 
@@ -76,17 +77,18 @@ class PlanVersionAdmin(ReadOnlyAdmin):
         "proration",
         "published_at",
     ]
-    list_filter = ["plan", "currency"]
+    list_filter = ["plan", CurrencyFilter]
     list_select_related = ["plan"]
     search_fields = ["plan__code", "plan__name"]
+    search_help_text = "Plan"
     empty_state = "No version yet. Open a plan and press New version."
 
 
 class TaxRateAdmin(ReadOnlyAdmin):
     list_display = ["country", "category", "name", "percent_figure", "valid_from", "valid_to"]
-    list_filter = ["country"]
+    list_filter = [text_is("country", "Country", "Like DE.")]
     empty_state = "No tax rate yet. Without that of the seller's country, customers at home are not billed."
 
     @admin.display(description="Percent", ordering="percent")
-    def percent_figure(self, row: Any) -> str:
-        return display.percent(row.percent)
+    def percent_figure(self, row: Any) -> display.Cell:
+        return display.quantity_cell(row.percent)

@@ -22,6 +22,10 @@ class EventName(StrEnum):
     TEST_CLOCK_CREATED = "test_clock.created"
     TEST_CLOCK_ADVANCED = "test_clock.advanced"
 
+    LIST_EXPORTED = "list.exported"
+    SAVED_VIEW_SAVED = "saved_view.saved"
+    SAVED_VIEW_DELETED = "saved_view.deleted"
+
     METER_CREATED = "meter.created"
 
     PLAN_CREATED = "plan.created"

@@ -1,14 +1,24 @@
 """Documents in the back office: their lists. Invoices and bill runs get their pages in `valueverse.backoffice`."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    DateField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    Value,
+    When,
+)  # fmt: skip
 from django.http import HttpRequest
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from billing.core.lifecycles import BillRunStatus, InvoiceStatus
+from billing.core.lifecycles import BillRunStatus, CreditNoteStatus, InvoiceStatus, MailStatus
 from billing.invoices.models import (
     CreditNote,
     CreditNoteLine,
@@ -20,6 +30,17 @@ from billing.invoices.selectors import holds_in_force
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
 from billing.platform.clock import now
+from billing.platform.lists.filters import (
+    Control,
+    CurrencyFilter,
+    ListFilter,
+    amount_range,
+    date_range,
+    instant_range,
+    states,
+    text_is,
+)
+from customers.selectors import today_of
 
 
 class DocumentAdmin(ReadOnlyAdmin):
@@ -50,38 +71,120 @@ class DocumentAdmin(ReadOnlyAdmin):
         return display.amount_cell(row.total_minor, row.currency)
 
 
-class SettlementFilter(admin.SimpleListFilter):
+SETTLED = F("allocated_minor") + F("offset_minor") + F("written_off_minor")
+"""How much of an invoice is settled."""
+
+OPEN = Case(
+    When(status=InvoiceStatus.FINALIZED, then=F("total_minor") - SETTLED),
+    default=0,
+    output_field=BigIntegerField(),
+)
+"""How much of an invoice is open; nothing of drafts and voided ones."""
+
+
+class SettlementFilter(ListFilter):
     """Open or settled: derived from the counters, so no column of its own."""
 
-    title = "settlement"
-    parameter_name = "settlement"
+    title = "Settlement"
+    parameters = ("settlement",)
+    options = (("open", "Something is open"), ("partly", "Partly settled"), ("settled", "Settled"))
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Something is open"), ("settled", "Settled")]
+    def understand(self) -> None:
+        if self.given.get("settlement", "open") not in dict(self.options):
+            known = ", ".join(value for value, _ in self.options)
+            self.problems["settlement"] = f"“{self.given['settlement'][:60]}” is not one of: {known}."
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        settled = F("allocated_minor") + F("offset_minor") + F("written_off_minor")
-        if self.value() == "open":
-            return queryset.filter(status=InvoiceStatus.FINALIZED, total_minor__gt=settled)
-        if self.value() == "settled":
-            return queryset.filter(status=InvoiceStatus.FINALIZED, total_minor=settled)
-        return queryset
+    def condition(self) -> Q:
+        issued = Q(status=InvoiceStatus.FINALIZED)
+        if self.given["settlement"] == "settled":
+            return issued & Q(total_minor=SETTLED)
+        found = issued & Q(total_minor__gt=SETTLED)
+        if self.given["settlement"] == "partly":
+            found &= Q(allocated_minor__gt=0) | Q(offset_minor__gt=0) | Q(written_off_minor__gt=0)
+        return found
+
+    def controls(self) -> list[Control]:
+        value, problem = self.given.get("settlement", ""), self.problems.get("settlement", "")
+        return [Control("settlement", self.title, value, self.options, problem)]
+
+    def in_words(self) -> str:
+        return dict(self.options)[self.given["settlement"]]
 
 
-class HoldFilter(admin.SimpleListFilter):
+class DaysLateFilter(ListFilter):
+    """Open invoices that many days past due, by the clock of their customer and the zone of their seller."""
+
+    title = "Days late, at least"
+    parameters = ("days_late",)
+
+    def understand(self) -> None:
+        text = self.given.get("days_late", "1").strip()
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= 3650):
+            self.problems["days_late"] = f"“{text[:20]}” is not a number of days from 1 to 3650."
+
+    def condition(self) -> Q:
+        days = int(self.given["days_late"])
+        today = today_of(customer="customer", legal_entity="legal_entity", at=now())
+        return (
+            Q(status=InvoiceStatus.FINALIZED)
+            & Q(total_minor__gt=SETTLED)
+            & Q(due_on__lte=ExpressionWrapper(today - Value(days), output_field=DateField()))
+        )
+
+    def controls(self) -> list[Control]:
+        value, problem = self.given.get("days_late", ""), self.problems.get("days_late", "")
+        return [Control("days_late", self.title, value, (), problem, "Like 30. Only what is open.")]
+
+    def in_words(self) -> str:
+        return f"At least {self.given['days_late']} days late"
+
+
+class SentFilter(ListFilter):
+    """Whether a mail with the document left."""
+
+    title = "Sent"
+    parameters = ("sent",)
+    options = (("yes", "Sent"), ("no", "Not sent"))
+
+    def understand(self) -> None:
+        if self.given.get("sent", "yes") not in dict(self.options):
+            self.problems["sent"] = f"“{self.given['sent'][:60]}” is not one of: yes, no."
+
+    def condition(self) -> Q:
+        return Q(sent_at__isnull=self.given["sent"] == "no")
+
+    def controls(self) -> list[Control]:
+        return [
+            Control(
+                "sent", self.title, self.given.get("sent", ""), self.options, self.problems.get("sent", "")
+            )
+        ]
+
+    def in_words(self) -> str:
+        return dict(self.options)[self.given["sent"]]
+
+
+class HoldFilter(ListFilter):
     """Drafts that wait because somebody stopped the billing of their customer."""
 
-    title = "on hold"
-    parameter_name = "on_hold"
+    title = "On hold"
+    parameters = ("on_hold",)
+    options = (("yes", "Drafts on hold"),)
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Drafts on hold")]
+    def understand(self) -> None:
+        if self.given.get("on_hold", "yes") != "yes":
+            self.problems["on_hold"] = f"“{self.given['on_hold'][:60]}” is not one of: yes."
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() != "yes":
-            return queryset
+    def condition(self) -> Q:
         held = holds_in_force(at=now()).filter(customer=OuterRef("customer"))
-        return queryset.filter(Exists(held), status=InvoiceStatus.DRAFT)
+        return Q(Exists(held), status=InvoiceStatus.DRAFT)
+
+    def controls(self) -> list[Control]:
+        value, problem = self.given.get("on_hold", ""), self.problems.get("on_hold", "")
+        return [Control("on_hold", self.title, value, self.options, problem)]
+
+    def in_words(self) -> str:
+        return "Drafts on hold"
 
 
 class InvoiceAdmin(DocumentAdmin):
@@ -99,9 +202,32 @@ class InvoiceAdmin(DocumentAdmin):
         "status_pill",
         "settlement_pill",
     )
-    list_filter = ["status", HoldFilter, SettlementFilter, "legal_entity", "currency", "billing_reason"]
+    list_filter = [
+        states(InvoiceStatus),
+        SettlementFilter,
+        HoldFilter,
+        DaysLateFilter,
+        date_range("issued_on", "Issued"),
+        date_range("due_on", "Due"),
+        amount_range("total_minor", "Total", "total"),
+        SentFilter,
+        "legal_entity",
+        CurrencyFilter,
+        text_is("bill_run__public_id", "Bill run", "Its id, like run_01…"),
+        "billing_reason",
+    ]
+    list_amounts: ClassVar = {
+        "net_figure": F("subtotal_minor"),
+        "tax_figure": F("tax_minor"),
+        "total_figure": F("total_minor"),
+        "open_figure": OPEN,
+    }
+    list_defer = ("snapshot",)
+    list_help = "Drafts may still change; a finalized invoice is corrected by a credit note."
     list_select_related = ["customer", "legal_entity"]
-    search_fields = ["number", "public_id", "customer__name"]
+    search_fields = ["^number", "=public_id", "customer__name"]
+    search_help_text = "Number or customer"
+    sortable_by = ("issued_on", "due_on", "total_figure")
     empty_state = "No invoice yet. Start a bill run: it drafts what is due of every subscription."
 
     @admin.display(description="Open")
@@ -161,9 +287,26 @@ class CreditNoteAdmin(DocumentAdmin):
         "total_figure",
         "status_pill",
     )
-    list_filter = ["status", "legal_entity", "reason", "is_cancellation"]
+    list_filter = [
+        states(CreditNoteStatus),
+        date_range("issued_on", "Issued"),
+        amount_range("total_minor", "Total", "total"),
+        "legal_entity",
+        CurrencyFilter,
+        "reason",
+        "is_cancellation",
+    ]
+    list_amounts: ClassVar = {
+        "net_figure": F("subtotal_minor"),
+        "tax_figure": F("tax_minor"),
+        "total_figure": F("total_minor"),
+    }
+    list_defer = ("snapshot", "invoice__snapshot")
+    list_help = "Amounts are positive here; on a customer's account they reduce what is owed."
     list_select_related = ["customer", "legal_entity", "invoice"]
-    search_fields = ["number", "public_id", "customer__name", "invoice__number"]
+    search_fields = ["^number", "=public_id", "customer__name", "invoice__number"]
+    search_help_text = "Number or customer"
+    sortable_by = ("issued_on", "total_figure")
     fields = (
         "public_id", "document", "status_pill", "customer_link", "invoice_link", "is_cancellation", "reason", "note",
         "issued_on", "net_figure", "tax_figure", "total_figure", "offset_figure", "refund_figure", "refunded_figure",
@@ -199,9 +342,10 @@ class BillRunAdmin(ReadOnlyAdmin):
         "as_of", "status_pill", "scope", "customers_figure", "invoices_figure", "total_figure", "left_out",
         "sending", "completed_at",
     ]  # fmt: skip
-    list_filter = ["status", "needs_review"]
+    list_filter = [states(BillRunStatus), "needs_review"]
+    list_amounts: ClassVar = {"total_figure": None}
     list_select_related = ["customer"]
-    search_fields = ["public_id", "customer__name"]
+    search_fields = ["=public_id", "customer__name"]
     empty_state = (
         "No bill run yet. Use Start bill run: it shows what would be billed before anything is written."
     )
@@ -227,15 +371,15 @@ class BillRunAdmin(ReadOnlyAdmin):
         totals = row.figures.get("totals") or {}
         if not totals:
             return display.amount_cell(None, "")
-        return format_html_join(
-            "", "{}", ((display.amount_cell(minor, code),) for code, minor in sorted(totals.items()))
-        )
+        return display.amounts_cell([display.Amount(minor, code) for code, minor in sorted(totals.items())])
+
+    total_figure.is_multi = True  # type: ignore[attr-defined]  # a run may bill in several currencies
 
     @admin.display(description="Left out")
     def left_out(self, row: Any) -> Any:
         customers = row.figures.get("customers") or {}
         words = (("parked", "failed"), ("held", "held"), ("excluded", "excluded"))
-        return ", ".join(f"{customers[code]:,} {word}" for code, word in words if customers.get(code)) or "–"
+        return ", ".join(f"{customers[code]:,} {word}" for code, word in words if customers.get(code)) or None
 
     @admin.display(description="Sent")
     def sending(self, row: Any) -> Any:
@@ -254,7 +398,11 @@ class BillRunAdmin(ReadOnlyAdmin):
 class StoredDocumentAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "invoice", "credit_note", "format", "sha256", "retain_until"]
     list_select_related = ["invoice", "credit_note"]
-    search_fields = ["public_id", "invoice__number", "credit_note__number"]
+    list_filter = ["format", date_range("retain_until", "Kept until")]
+    list_defer = ("content", "invoice__snapshot", "credit_note__snapshot")
+    search_fields = ["=public_id", "invoice__number", "credit_note__number"]
+    search_help_text = "Number of the document"
+    sortable_by = ()
     exclude = ["content"]
     empty_state = "No document is stored yet. Finalizing an invoice renders and stores its PDF."
 
@@ -273,9 +421,12 @@ class DocumentMailAdmin(ReadOnlyAdmin):
         "sent_at",
         "error",
     ]
-    list_filter = ["status"]
+    list_filter = [states(MailStatus), instant_range("queued_at", "Queued")]
+    list_defer = ("invoice__snapshot", "credit_note__snapshot")
     list_select_related = ["invoice", "credit_note"]
+    list_help = "A mail that failed is tried again; after the last try it stays here as failed."
     search_fields = ["recipient", "invoice__number", "credit_note__number"]
+    search_help_text = "Recipient or number"
     empty_state = "No mail yet. Finalizing an invoice queues one for every billing contact."
 
     @admin.display(description="Document")

@@ -1,18 +1,21 @@
 """Back office pages of this app: to be read."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, Sum
+from django.db.models import BigIntegerField, F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from billing.core.lifecycles import PeriodStatus
 from billing.core.postings import ROLE_NAMES, Role
 from billing.ledger.models import Account, JournalEntry, Posting
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin, ReadOnlyInline
+from billing.platform.lists.filters import CurrencyFilter, date_range, states, text_is
 
 DOCUMENT_LISTS = {
     "invoice": "invoices_invoice",
@@ -78,7 +81,10 @@ class PostingInline(ReadOnlyInline):
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
     list_display = ["role", "name", "detail", "currency", "gl_code", "legal_entity"]
-    list_filter = ["legal_entity"]
+    list_filter = ["legal_entity", CurrencyFilter]
+    search_fields = ["=role", "gl_code", "detail"]
+    search_help_text = "Role or GL code"
+    list_help = "Balances stand in the trial balance."
     list_select_related = ["legal_entity"]
     empty_state = "No account yet. An account is opened with its first posting."
 
@@ -102,7 +108,7 @@ class AccountingPeriodAdmin(ReadOnlyAdmin):
     def status_pill(self, row: Any) -> SafeString:
         return display.pill(row.status, tone="good" if row.status == "closed" else "")
 
-    list_filter = ["legal_entity", "status"]
+    list_filter = ["legal_entity", states(PeriodStatus), date_range("start_on", "First day")]
     list_select_related = ["legal_entity"]
 
 
@@ -117,9 +123,19 @@ class JournalEntryAdmin(ReadOnlyAdmin):
         "legal_entity",
         "is_late",
     ]
-    list_filter = ["legal_entity", "source_type"]
+    list_filter = [
+        "legal_entity",
+        text_is("source_type", "Of", "Like invoice or payment."),
+        date_range("accounting_on", "Dated"),
+        "is_late",
+        CurrencyFilter,
+    ]
     list_select_related = ["legal_entity"]
-    search_fields = ["public_id", "source_id"]
+    list_amounts: ClassVar = {"amount_figure": F("debit_minor")}
+    list_help = "An entry is never changed; a mistake is corrected by another."
+    search_fields = ["=public_id", "=source_id"]
+    search_help_text = "Id of an entry or document"
+    sortable_by = ["accounting_on"]
     empty_state = (
         "Nothing is posted yet. Finalizing an invoice or receiving a payment writes the first entry."
     )
@@ -145,8 +161,13 @@ class JournalEntryAdmin(ReadOnlyAdmin):
         return display.link(getattr(row, "reversed_by", None))
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        debits = Sum("postings__amount_minor", filter=Q(postings__amount_minor__gt=0))
-        return super().get_queryset(request).annotate(debit_minor=debits)
+        postings = Posting.objects.filter(entry=OuterRef("pk"), amount_minor__gt=0).order_by()
+        debits = postings.values("entry").annotate(total=Sum("amount_minor")).values("total")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(debit_minor=Coalesce(Subquery(debits, output_field=BigIntegerField()), 0))
+        )
 
     @admin.display(description="Amount")
     def amount_figure(self, row: Any) -> SafeString:

@@ -5,10 +5,12 @@ from customers.models.legal_entities import (
     DocumentType,
     LegalEntity,
     NumberCounter,
+    NumberFormat,
     NumberSeries,
     TaxRegistration,
 )
 from customers.models.portal import PortalLink, PortalLinkKind, PortalMembership, PortalRole
+from customers.models.saved_views import SavedView
 from customers.models.sessions import CustomerVisit, UserSession
 from customers.models.test_clocks import TestClock
 from customers.models.users import ApiKey, User
@@ -24,11 +26,13 @@ __all__ = [
     "LegalEntity",
     "MailRole",
     "NumberCounter",
+    "NumberFormat",
     "NumberSeries",
     "PortalLink",
     "PortalLinkKind",
     "PortalMembership",
     "PortalRole",
+    "SavedView",
     "TaxRegistration",
     "TestClock",
     "User",

@@ -79,6 +79,7 @@ class Customer(models.Model):
             models.CheckConstraint(condition=~Q(external_id=""), name="external_id_is_absent_or_not_empty"),
         ]
         indexes = [
+            models.Index(fields=["name", "id"], name="customer_sorted_by_name"),
             models.Index(OpClass(Lower("name"), name="text_pattern_ops"), name="customer_by_name"),
             models.Index(
                 OpClass(Lower("external_id"), name="text_pattern_ops"), name="customer_by_external_id"

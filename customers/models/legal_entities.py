@@ -3,12 +3,21 @@
 from django.db import models
 from django.db.models import Q
 
-from billing.platform.fields import CountryField, CurrencyField, PublicIdField
+from billing.platform.fields import CountryField, CurrencyField, PublicIdField, is_one_of
 
 
 class DocumentType(models.TextChoices):
     INVOICE = "invoice", "Invoice"
     CREDIT_NOTE = "credit_note", "Credit note"
+
+
+class NumberFormat(models.TextChoices):
+    """How the back office separates the figures of a legal entity; each is named by its sample."""
+
+    COMMA_POINT = "1,234.56", "1,234.56"
+    POINT_COMMA = "1.234,56", "1.234,56"
+    SPACE_COMMA = "1 234,56", "1 234,56"
+    APOSTROPHE_POINT = "1'234.56", "1'234.56"
 
 
 class LegalEntity(models.Model):
@@ -43,6 +52,13 @@ class LegalEntity(models.Model):
     retention_years = models.PositiveSmallIntegerField(
         default=10, help_text="Documents are kept this many years after the end of the year of issue."
     )
+    number_format = models.CharField(
+        max_length=8,
+        choices=NumberFormat.choices,
+        default=NumberFormat.COMMA_POINT,
+        help_text="How the back office separates its figures. Documents follow the customer's language, exports "
+        "neither.",
+    )
     is_test = models.BooleanField(
         default=False,
         help_text="Test entities have their own numbers and books and print a watermark. Never changes.",
@@ -54,6 +70,9 @@ class LegalEntity(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(fiscal_year_start_month__range=(1, 12)), name="fiscal_year_starts_in_a_month"
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("number_format", list(NumberFormat.values)), name="number_format_is_known"
             ),
         ]
 

@@ -50,6 +50,7 @@ from customers.services.portal import (
     withdraw_invitation,
 )
 from customers.services.portal_mails import mail_invitation, mail_sign_in_link, mail_staff_link
+from customers.services.saved_views import SharedViewNameTaken, delete_view, note_list_export, save_view
 from customers.services.second_factors import (
     Ceremony,
     LastSecondFactor,
@@ -117,6 +118,7 @@ __all__ = [
     "PortalLinkInvalid",
     "SecretUnreadable",
     "SellerNotAllowed",
+    "SharedViewNameTaken",
     "StaffHasNoPortal",
     "StaffLinkInvalid",
     "TaxIdInput",
@@ -147,6 +149,7 @@ __all__ = [
     "create_test_clock",
     "create_user",
     "deactivate_user",
+    "delete_view",
     "end_customer_visit",
     "end_overdue_customer_visits",
     "end_session",
@@ -165,6 +168,7 @@ __all__ = [
     "mail_staff_link",
     "make_recovery_codes",
     "new_totp_secret",
+    "note_list_export",
     "portal_actor",
     "reactivate_user",
     "reencrypt_second_factors",
@@ -177,6 +181,7 @@ __all__ = [
     "reset_second_factors",
     "revoke_api_key",
     "save_contact",
+    "save_view",
     "start_customer_visit",
     "start_session",
     "take_number",

@@ -22,10 +22,18 @@ from billing.platform.validation import (
     require_time_zone,
     within,
 )
-from customers.models import DocumentType, LegalEntity, NumberSeries, TaxRegistration
+from customers.models import DocumentType, LegalEntity, NumberFormat, NumberSeries, TaxRegistration
 from customers.services.inputs import ADDRESS_FIELDS, BANK_FIELDS, Address, BankAccount, TaxRegistrationInput
 from customers.services.logos import require_logo
 from customers.services.tax_numbers import clean_vat_number
+
+_WRITES = {
+    NumberFormat.POINT_COMMA: "AR AT BE BR CL CO DE DK EC ES GR HR ID IS IT NL PT PY RO RS SI TR UY VN",
+    NumberFormat.SPACE_COMMA: "BG CZ EE FI FR HU LT LU LV NO PL SE SK UA",
+    NumberFormat.APOSTROPHE_POINT: "CH LI",
+}
+"""Which countries separate figures otherwise than 1,234.56. Source: Unicode CLDR, decimal and grouping symbols of each
+country's main language; where print and tables differ (Austria, Spain, Portugal), the one used in accounts."""
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _NUMBER_FORMAT = re.compile(r"(0[1-9]d)?")
@@ -45,6 +53,16 @@ class TaxRegistrationOverlaps(BillingError):
     kind = Kind.CONFLICT
 
 
+def usual_number_format(country: str) -> str:
+    """How accounts in a country separate figures.
+
+    >>> usual_number_format("DE"), usual_number_format("FR"), usual_number_format("US")
+    ('1.234,56', '1 234,56', '1,234.56')
+    """
+    found = (name for name, countries in _WRITES.items() if country in countries.split())
+    return str(next(found, NumberFormat.COMMA_POINT).value)
+
+
 class LegalEntityChanges(TypedDict, total=False):
     """What may change about a legal entity; what is left out stays. An address and a bank account change as a whole."""
 
@@ -58,6 +76,7 @@ class LegalEntityChanges(TypedDict, total=False):
     bank_account: BankAccount
     logo_svg: str
     accent_color: str
+    number_format: str
 
 
 _UNTOLD = frozenset({"directors", "email", "phone", "logo_svg"})
@@ -83,14 +102,16 @@ def create_legal_entity(
     retention_years: int = 10,
     logo_svg: str = "",
     accent_color: str = "#1f4e79",
+    number_format: str = "",
     is_test: bool = False,
     actor: Actor,
     at: datetime,
 ) -> LegalEntity:
     """Make a seller: a firm that issues documents under numbers of its own and keeps books of its own.
 
-    number_series: pattern per document type (`invoice`, `credit_note`), e.g. VV-{year}-{number:06d}. is_test is for
-    good. Emits legal_entity.created.
+    number_series: pattern per document type (`invoice`, `credit_note`), e.g. VV-{year}-{number:06d}. number_format: how
+    the back office separates its figures; as its country writes them unless told. is_test is for good.
+    Emits legal_entity.created.
     Raises InvalidInput naming the field (`address.country`, `tax_registrations[0].vat_number`,
     `number_series.invoice`), LegalEntityNameTaken, TaxRegistrationOverlaps.
     """
@@ -108,6 +129,7 @@ def create_legal_entity(
         retention_years=retention_years,
         logo_svg=require_logo(logo_svg) if logo_svg else "",
         accent_color=accent_color,
+        number_format=number_format or usual_number_format(address.country),
         is_test=is_test,
         created_at=at,
     )
@@ -232,6 +254,7 @@ def _shown(entity: LegalEntity) -> dict[str, Any]:
         "bank_account": [getattr(entity, part) for part in BANK_FIELDS],
         "logo_svg": entity.logo_svg,
         "accent_color": entity.accent_color,
+        "number_format": entity.number_format,
     }
 
 
@@ -310,6 +333,10 @@ def _require_ranges(entity: LegalEntity) -> None:
         raise InvalidInput("Documents are kept for 1 to 100 years.", field="retention_years")
     if not _COLOR.fullmatch(entity.accent_color):
         raise InvalidInput("A color is written as #rrggbb.", field="accent_color")
+    if entity.number_format not in NumberFormat.values:
+        raise InvalidInput(
+            f"A number format is one of {'; '.join(NumberFormat.values)}.", field="number_format"
+        )
 
 
 def _clean_iban(value: str) -> str:

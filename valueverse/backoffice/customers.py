@@ -13,13 +13,13 @@ from django.urls import URLPattern, path
 
 from billing.platform import display
 from billing.platform.actors import Actor
-from customers.admin import CustomerAdmin
 from customers.models import Customer
 from customers.selectors import now_for
 from payments import services as payments
 from payments.models import Payment
 from valueverse.backoffice import customer_tabs as tabs
 from valueverse.backoffice.csv_files import csv_response
+from valueverse.backoffice.customer_list import CustomerList
 from valueverse.backoffice.customer_verbs import CUSTOMER_VERBS, NewCustomer
 from valueverse.backoffice.holds import HoldBilling, ReleaseBilling, hold_of
 from valueverse.backoffice.invoice_verbs import ReceiptForm
@@ -77,7 +77,7 @@ class RecordReceipt(Verb):
 
 
 @admin.register(Customer)
-class CustomerPage(ObjectPage, CustomerAdmin):
+class CustomerPage(ObjectPage, CustomerList):
     """A customer with subscriptions, usage, documents, money, mails and activity: a tab each, read when opened."""
 
     page_template = "backoffice/customer.html"

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action
 
+from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 from valueverse.backoffice.making import Creation, CreationPage
 from valueverse.backoffice.verbs import Verb, VerbPage
@@ -69,6 +70,7 @@ class ObjectPage(ReadOnlyAdmin):
             raise Http404
         if not self.has_view_permission(request, row):
             raise PermissionDenied
+        display.use_number_format(self.number_format_of(row))
         return row
 
     def verb_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:

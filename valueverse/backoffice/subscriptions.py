@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Max, Q
@@ -14,6 +14,7 @@ from billing.core.lifecycles import InvoiceStatus
 from billing.invoices.current_usage import CurrentUsage, current_usage
 from billing.invoices.models import Invoice
 from billing.platform import display
+from billing.reports.recurring import mrr_of_subscriptions
 from billing.subscriptions.admin import SubscriptionAdmin
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from billing.subscriptions.selectors import current_period
@@ -101,6 +102,21 @@ class SubscriptionPage(ObjectPage, SubscriptionAdmin):
     page_template = "backoffice/subscription.html"
     create = Start()
     verbs = SUBSCRIPTION_VERBS
+    list_display = [
+        "customer_name", "plan_version", "status_pill", "next_change", "charged_through", "mrr_figure",
+        "next_billing_at", "started_at", "external_id", "public_id",
+    ]  # fmt: skip
+    list_amounts: ClassVar = {"mrr_figure": None}
+
+    def prepare_rows(self, request: HttpRequest, rows: list[Any]) -> None:
+        super().prepare_rows(request, rows)
+        recurring = mrr_of_subscriptions([row.pk for row in rows])
+        for row in rows:
+            row.listed_mrr = recurring[row.pk]
+
+    @admin.display(description="MRR")
+    def mrr_figure(self, row: Subscription) -> display.Cell:
+        return display.amount_cell(getattr(row, "listed_mrr", 0), row.currency)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return (

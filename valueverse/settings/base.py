@@ -250,6 +250,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "valueverse.sessions.SessionGuardMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "valueverse.middleware.NumberFormatMiddleware",
     "valueverse.live.middleware.KeepMessagesMiddleware",
     "valueverse.portal.middleware.VisitMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

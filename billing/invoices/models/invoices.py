@@ -90,6 +90,9 @@ class Invoice(IssuedDocument):
         indexes = [
             models.Index(fields=["customer", "-id"], name="invoice_by_customer"),
             models.Index(fields=["status", "due_on"], name="invoice_by_status_and_due_date"),
+            models.Index(fields=["issued_on", "id"], name="invoice_by_issue_date"),
+            models.Index(fields=["due_on", "id"], name="invoice_by_due_date"),
+            models.Index(fields=["total_minor", "id"], name="invoice_by_total"),
             models.Index(OpClass(Lower("number"), name="text_pattern_ops"), name="invoice_by_number"),
             models.Index(fields=["currency", "total_minor", "-id"], name="invoice_by_amount"),
             models.Index(

@@ -79,6 +79,11 @@ class LegalEntityChange(Input):
     phone = TextField(required=False, allow_blank=True, max_length=40)
     logo_svg = TextField(required=False, allow_blank=True, max_length=100_000)
     accent_color = TextField(required=False, max_length=7, help_text="As #rrggbb.")
+    number_format = TextField(
+        required=False,
+        max_length=8,
+        help_text="How the back office separates figures: 1,234.56; 1.234,56; 1 234,56 or 1'234.56.",
+    )
 
 
 class LegalEntityInput(LegalEntityChange):
@@ -115,6 +120,7 @@ class LegalEntityOutput(Output):
     fiscal_year_start_month = serializers.IntegerField()
     retention_years = serializers.IntegerField()
     accent_color = TextField()
+    number_format = TextField()
     is_test = FlagField()
     created_at = InstantField()
 
