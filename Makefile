@@ -47,8 +47,8 @@ test: check browser ## All checks, then the tests
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
 		if ! command -v apt-get >/dev/null; then false; \
-		elif [ "$$(id -u)" = 0 ]; then apt-get install -qq -y chromium; \
-		elif sudo -n true 2>/dev/null; then sudo -n apt-get install -qq -y chromium; \
+		elif [ "$$(id -u)" = 0 ]; then { apt-get update -qq && apt-get install -qq -y chromium; } >/dev/null; \
+		elif sudo -n true 2>/dev/null; then { sudo -n apt-get update -qq && sudo -n apt-get install -qq -y chromium; } >/dev/null; \
 		else false; fi; } || \
 		echo "No Chromium, and it cannot be installed from here (apt-get install chromium): the browser tests are skipped."
 
