@@ -74,6 +74,7 @@ def sockets_and_pages_share_the_address(var: Path, port: int) -> None:
         assert subscribe(connection, "dashboard", "approvals") == ["approvals", "dashboard"]
 
 
+@pytest.mark.timeout(300)  # starts everything twice, which a busy machine takes its time for
 def test_one_command_serves_the_product_and_stop_ends_all_of_it_even_after_kill_9(var: Path) -> None:
     port = process.free_port(None)
     run = start(var, port)
