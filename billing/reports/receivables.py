@@ -86,9 +86,9 @@ def open_by_age(*, legal_entity: LegalEntity, as_of: date) -> list[Open]:
         .values("currency")
         .annotate(
             open=Sum(LEFT),
-            count=Count("pk"),
+            count=Count("*"),
             overdue=Sum(LEFT, filter=late),
-            late=Count("pk", filter=late),
+            late=Count("due_on", filter=late),
             **ages,
         )
     )
