@@ -7,7 +7,7 @@ from tests.browser.conftest import Enter, Furnished
 from tests.browser.pages import Page
 
 pytestmark = pytest.mark.timeout(600)  # thirty pages each; a second per page where nothing else runs
-ADMIN_PARTS = 3
+ADMIN_PARTS = 4
 BOSS, STRANGER = "boss", "stranger"
 
 
