@@ -25,6 +25,7 @@ from tests.billing_factories import (
 )
 from tests.valueverse.backoffice.office import office, page, person
 from valueverse.backoffice.search import views
+from valueverse.backoffice.search.kinds import KINDS
 
 pytestmark = pytest.mark.django_db
 
@@ -237,7 +238,7 @@ def test_what_takes_too_long_is_named_and_the_rest_is_answered(monkeypatch: pyte
             cursor.execute("SELECT pg_sleep(5)")
         yield from ()
 
-    slow = [replace(kind, steps=forever) if kind.label == "Payments" else kind for kind in views.KINDS]
+    slow = [replace(kind, steps=forever) if kind.label == "Payments" else kind for kind in KINDS]
     monkeypatch.setattr(views, "KINDS", slow)
     monkeypatch.setattr(views, "STATEMENT_TIMEOUT_MS", 200)
     assert page(customer) in addresses(client, "patience")
