@@ -210,7 +210,9 @@ class Asker:
         for _ in range(repetitions if first < 2 * FLOOR_MS else 3):
             status, taken = self._once(address)
             times.append(taken)
-        return Measured(name, status, times)
+        found = Measured(name, status, times)
+        print(f"  {status} {name:44} p95 {found.p95:8.1f} ms", file=sys.stderr, flush=True)
+        return found
 
     def _once(self, address: str) -> tuple[int, float]:
         started = time.perf_counter()

@@ -41,7 +41,7 @@ PINNED = {
     "invoice": 28,
     "payment": 18,
     "period": 32,
-    "/admin/search/?part=1&q=customer": 60,
+    "/admin/search/?part=1&q=customer": 38,
     "/portal/": 22,
     "/portal/usage/": 12,
     "/portal/invoices/": 12,

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ from tests.billing_factories import (
     subscription_of,
 )
 from tests.valueverse.backoffice.office import office, page, person
+from valueverse.backoffice.search import views
+from valueverse.backoffice.search.kinds import KINDS
 
 pytestmark = pytest.mark.django_db
 
@@ -225,6 +228,23 @@ def test_how_much_is_asked_does_not_grow_with_what_is_there() -> None:
     assert questions() <= first
     assert first < 60
     assert len(found(client, "customer")["Customers"]) == 5
+
+
+def test_what_takes_too_long_is_named_and_the_rest_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    customer, client = factories.customer(name="Patience"), office()
+
+    def forever(_term: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+        yield from ()
+
+    slow = [replace(kind, steps=forever) if kind.label == "Payments" else kind for kind in KINDS]
+    monkeypatch.setattr(views, "KINDS", slow)
+    monkeypatch.setattr(views, "STATEMENT_TIMEOUT_MS", 200)
+    assert page(customer) in addresses(client, "patience")
+    assert "Not looked through, as it took too long: payments, subscriptions" in said(client, "patience")
+    with connection.cursor() as cursor:  # the next statement has its own time again
+        cursor.execute("SELECT pg_sleep(0.3)")
 
 
 GROWING = {

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -69,22 +69,20 @@ def answer(term: Term, request: HttpRequest) -> Answer:
     if term.is_too_short:
         return Answer(term, [], [], [])
     groups = [Group("Commands", commands(term, request))]
-    asked, left_out = ["Commands"], list[str]()
+    asked = ["Commands"]
     allowed = [kind for kind in KINDS if request.user.has_perm(kind.permission)]
     deadline = time.monotonic() + BUDGET_SECONDS
-    with statement_timeout(STATEMENT_TIMEOUT_MS):
-        for kind in allowed:
-            if left_out or time.monotonic() > deadline:
-                left_out.append(kind.label)
-                continue
-            try:
-                with transaction.atomic():
-                    groups.append(Group(kind.label, kind.find(term)))
-                    asked.append(kind.label)
-            except OperationalError as error:
-                if not took_too_long(error):
-                    raise
-                left_out.append(kind.label)
+    try:
+        with statement_timeout(STATEMENT_TIMEOUT_MS):
+            for kind in allowed:
+                if time.monotonic() > deadline:
+                    break
+                groups.append(Group(kind.label, kind.find(term)))
+                asked.append(kind.label)
+    except OperationalError as error:
+        if not took_too_long(error):
+            raise
+    left_out = [kind.label for kind in allowed if kind.label not in asked]
     found = [group for group in groups if group.hits]
     found.sort(key=lambda group: not any(hit.exact for hit in group.hits))
     return Answer(term, found, asked, left_out)
