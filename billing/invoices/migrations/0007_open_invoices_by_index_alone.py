@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("customers", "0004_search_indexes"),
-        ("invoices", "0005_search_indexes"),
+        ("invoices", "0006_indexes_of_the_list"),
         ("subscriptions", "0002_search_indexes"),
     ]
 
