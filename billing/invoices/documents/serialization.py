@@ -21,6 +21,9 @@ from billing.core.quantity import format_quantity
 from billing.invoices.documents.snapshot import Snapshot
 
 SCHEMA_VERSION = 1
+ADDED_LATER = frozenset({"prorated_unit"})
+"""Fields that documents issued before lack; their default says what was meant then."""
+
 MINOR_SUFFIX = "_minor"
 AMOUNT = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 
@@ -123,7 +126,7 @@ def _typed_object(kind: type, value: object, path: str) -> object:
             arguments[name] = _minor(content, f"{prefix}{key}")
         else:
             arguments[name] = _typed(_hints(kind)[name], content, f"{prefix}{key}")
-    missing = [key for key, name in names.items() if name not in arguments]
+    missing = [key for key, name in names.items() if name not in arguments and name not in ADDED_LATER]
     if missing:
         raise InvalidInput("This key is missing.", field=f"{prefix}{missing[0]}")
     return kind(**arguments)

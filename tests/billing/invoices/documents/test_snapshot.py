@@ -194,3 +194,13 @@ def test_a_prorated_line_says_how_many_days_of_how_many() -> None:
     )
     assert proration_of(working) == (15, 30, "day")
     assert proration_of(_working("flat", {"amount": "1"}, "1")) is None
+
+
+def test_a_document_from_before_a_field_existed_is_read_with_what_it_meant_then() -> None:
+    data = to_dict(samples.BRIGHTCHAT_INVOICE)
+    for line in data["lines"]:  # type: ignore[attr-defined]
+        del line["prorated_unit"]
+    assert from_dict(data) == samples.BRIGHTCHAT_INVOICE
+    del data["number"]
+    with pytest.raises(InvalidInput, match="missing"):
+        from_dict(data)
