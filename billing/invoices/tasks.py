@@ -44,7 +44,7 @@ def run_billing() -> None:
     actor = task_actor("invoices.run_billing")
     try:
         with run_lock(services.BILLING_LOCK), metrics.RUN_DURATION.labels(run="billing").time():
-            services.bill_due(as_of=now(), actor=actor, at=now())
+            services.bill_due(as_of=now(), by_itself=True, actor=actor, at=now())
         for run_id in services.sendings_under_way():
             services.send_bill_run(run_id=run_id, actor=actor, at=now())
     except RunInProgress:
@@ -62,8 +62,8 @@ def bill_test_clock(clock_id: str) -> None:
     """Bill what fell due for the customers on a clock that was advanced. Waits for a run that is under way."""
     actor = task_actor("invoices.bill_test_clock")
     with run_lock(services.BILLING_LOCK):
-        for customer in due_customers(as_of=now()).filter(test_clock__public_id=clock_id):
-            services.bill_due(as_of=now(), customer=customer, actor=actor, at=now())
+        for customer in due_customers(as_of=now(), by_itself=True).filter(test_clock__public_id=clock_id):
+            services.bill_due(as_of=now(), customer=customer, by_itself=True, actor=actor, at=now())
 
 
 @shared_task(

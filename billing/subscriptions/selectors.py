@@ -39,12 +39,19 @@ def current_period(subscription: Subscription, *, at: datetime) -> ServicePeriod
     return service_period(terms_of(subscription), at)
 
 
-def due_customers(*, as_of: datetime, customer: Customer | None = None) -> QuerySet[Customer]:
-    """Customers with something due at `as_of`; on a test clock, at the clock's time if that is earlier."""
+def due_customers(
+    *, as_of: datetime, customer: Customer | None = None, by_itself: bool = False
+) -> QuerySet[Customer]:
+    """Customers with something due at `as_of`; on a test clock, at the clock's time if that is earlier.
+
+    by_itself: nobody asked for their bills, so those of a seller that reviews its bill runs are left out.
+    """
     due = has_come("subscriptions__next_billing_at", customer="", at=as_of)
     customers = (
         Customer.objects.filter(due, subscriptions__next_billing_at__lte=as_of).distinct().order_by("pk")
     )
+    if by_itself:
+        customers = customers.exclude(legal_entity__reviews_bill_runs=True)
     return customers if customer is None else customers.filter(pk=customer.pk)
 
 

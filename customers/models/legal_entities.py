@@ -59,6 +59,10 @@ class LegalEntity(models.Model):
         help_text="How the back office separates its figures. Documents follow the customer's language, exports "
         "neither.",
     )
+    reviews_bill_runs = models.BooleanField(
+        default=False,
+        help_text="Nothing is billed by itself: what is due waits for a bill run that a person looks at.",
+    )
     is_test = models.BooleanField(
         default=False,
         help_text="Test entities have their own numbers and books and print a watermark. Never changes.",

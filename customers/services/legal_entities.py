@@ -77,6 +77,7 @@ class LegalEntityChanges(TypedDict, total=False):
     logo_svg: str
     accent_color: str
     number_format: str
+    reviews_bill_runs: bool
 
 
 _UNTOLD = frozenset({"directors", "email", "phone", "logo_svg"})
@@ -103,6 +104,7 @@ def create_legal_entity(
     logo_svg: str = "",
     accent_color: str = "#1f4e79",
     number_format: str = "",
+    reviews_bill_runs: bool = False,
     is_test: bool = False,
     actor: Actor,
     at: datetime,
@@ -110,7 +112,8 @@ def create_legal_entity(
     """Make a seller: a firm that issues documents under numbers of its own and keeps books of its own.
 
     number_series: pattern per document type (`invoice`, `credit_note`), e.g. VV-{year}-{number:06d}. number_format: how
-    the back office separates its figures; as its country writes them unless told. is_test is for good.
+    the back office separates its figures; as its country writes them unless told. reviews_bill_runs: nothing is billed
+    by itself. is_test is for good.
     Emits legal_entity.created.
     Raises InvalidInput naming the field (`address.country`, `tax_registrations[0].vat_number`,
     `number_series.invoice`), LegalEntityNameTaken, TaxRegistrationOverlaps.
@@ -130,6 +133,7 @@ def create_legal_entity(
         logo_svg=require_logo(logo_svg) if logo_svg else "",
         accent_color=accent_color,
         number_format=number_format or usual_number_format(address.country),
+        reviews_bill_runs=reviews_bill_runs,
         is_test=is_test,
         created_at=at,
     )
@@ -255,6 +259,7 @@ def _shown(entity: LegalEntity) -> dict[str, Any]:
         "logo_svg": entity.logo_svg,
         "accent_color": entity.accent_color,
         "number_format": entity.number_format,
+        "reviews_bill_runs": entity.reviews_bill_runs,
     }
 
 

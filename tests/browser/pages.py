@@ -46,6 +46,7 @@ NO_PAGES = {
     "admin:sign_in_code": "stands between the password and the first page",
     "admin:sign_in_set_up": "stands between the password and the first page",
     "admin:view_as_end": "POST only",
+    "admin:list_view_*": "POST only: a saved view",
     "admin:password_change": "leads on to the person's own page",
     "admin:*_delete": "nothing is deleted in the back office",
     "admin:axes_*": "tables of a library; the navigation does not lead there",

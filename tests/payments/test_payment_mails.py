@@ -262,3 +262,20 @@ def test_without_a_billing_contact_resending_says_what_is_missing() -> None:
     with pytest.raises(NoRecipient):
         payments.resend_payment_mails(payment_id=payment.public_id, actor=FIONA, at=NOV_1)
     assert everything() == before
+
+
+def test_the_customers_page_shows_them_and_a_failed_one_waits_on_the_dashboard(settings: Any) -> None:
+    story, invoice = invoiced()
+    client = office()
+    settings.EMAIL_BACKEND = f"{__name__}.BrokenServer"
+    story.follow_up()
+    assert "failed payment mail" not in client.get("/admin/dashboard/needs/").content.decode()
+    at = NOV_1
+    for _ in RETRY_DELAYS:
+        at = PaymentMail.objects.get().next_attempt_at or at
+        payments.send_due_payment_mails(actor=task_actor("tests"), at=at)
+    assert "1 failed payment mail" in client.get("/admin/dashboard/needs/").content.decode()
+    shown = client.get(f"{page(invoice.customer)}?tab=mail").content.decode()
+    assert "Receipts and notices of failed payments" in shown
+    assert page(Payment.objects.get()) in shown
+    assert "mail server is down" in shown

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 
 from billing.activity.models import Activity
 from billing.approvals.models import ApprovalPolicy, ApprovalRequest
@@ -15,6 +16,7 @@ from billing.invoices import services as invoices
 from billing.invoices.models import BillRun, BillRunCustomer, Invoice
 from billing.invoices.services.issuing import IncompleteDocument, TaxChanged
 from billing.invoices.services.runs import RunInFuture, RunStopped
+from billing.invoices.tasks import bill_test_clock, run_billing
 from billing.platform.clock import now
 from billing.subscriptions.models import BilledPeriod, Subscription
 from customers import services as customers
@@ -36,6 +38,7 @@ from tests.scenarios.story import (
     usage,
     utc,
 )
+from tests.valueverse.backoffice.office import office
 
 pytestmark = pytest.mark.django_db
 
@@ -346,4 +349,31 @@ def test_every_step_of_a_run_is_on_record() -> None:
         "bill_run.approved",
         "bill_run.completed",
     ]
+    assert is_sound()
+
+
+def test_a_seller_that_reviews_its_bill_runs_is_billed_when_a_person_says_so_alone() -> None:
+    story, one, other = two_customers()
+    customers.update_legal_entity(
+        legal_entity=story.seller, reviews_bill_runs=True, actor=FIONA, at=story.now_at
+    )
+    before = everything()
+    run_billing()
+    bill_test_clock(story.clock.public_id)
+    call_command("run_billing")
+    assert everything() == before
+    client = office()
+    assert "2 customers to be billed" in client.get("/admin/dashboard/needs/").content.decode()
+    run = reviewed_run(story)
+    assert {row.customer for row in run.customers.all()} == {one, other}
+    run_billing()
+    run.refresh_from_db()
+    assert run.status == "in_review"
+    assert Invoice.objects.filter(status="draft").count() == 2
+    customers.update_legal_entity(
+        legal_entity=story.seller, reviews_bill_runs=False, actor=FIONA, at=story.now_at
+    )
+    invoices.cancel_bill_run(run=run, actor=FIONA, at=story.now_at)
+    run_billing()
+    assert Invoice.objects.filter(status="finalized").count() == 2
     assert is_sound()

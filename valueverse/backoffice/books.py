@@ -18,6 +18,7 @@ from billing.core.money import to_major
 from billing.core.postings import ROLE_NAMES, Role
 from billing.invoices.models import CreditNoteLine, InvoiceLine
 from billing.ledger.selectors import AccountStatement, account_statement, trial_balance
+from billing.platform import display
 from customers.models import Customer, LegalEntity
 from customers.selectors import now_for_seller
 from valueverse.backoffice.csv_files import csv_response, xlsx_response
@@ -184,6 +185,7 @@ class LedgerViews:
         context: dict[str, Any] = {"title": "Trial balance", "form": form}
         if form.is_valid():
             entity, as_of, compare = (form.cleaned_data[name] for name in ("entity", "as_of", "compare"))
+            display.use_number_format(entity.number_format)
             rows = balance_rows(entity, as_of, compare)
             query = f"entity={entity.pk}&as_of={as_of}" + (f"&compare={compare}" if compare else "")
             context |= {
@@ -222,6 +224,7 @@ class LedgerViews:
         context: dict[str, Any] = {"title": f"{role} {ROLE_NAMES[Role(role)]}", "role": role, "form": form}
         if form.is_valid():
             given = form.cleaned_data
+            display.use_number_format(given["entity"].number_format)
             pages = StatementPages(
                 legal_entity=given["entity"],
                 role=Role(role),

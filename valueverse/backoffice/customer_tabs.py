@@ -39,7 +39,7 @@ from billing.usage.breakdown import Question, usage_by_time
 from billing.usage.selectors import receipt_cutoff
 from customers.models import Customer
 from customers.selectors import now_for
-from payments.models import RECEIVED_PAYMENT_STATUSES, Payment
+from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, PaymentMail
 from valueverse.backoffice.books import require
 from valueverse.backoffice.reading import list_address, one_page, page_address
 from valueverse.backoffice.usage import metered_items_of
@@ -391,7 +391,10 @@ class CustomerTabs:
         mails = DocumentMail.objects.filter(pk__in=of_invoices.union(of_notes))  # "or" would read every mail
         rows = mails.select_related("invoice", "credit_note").order_by("-pk")
         page = one_page(self.request, rows, ROWS)
-        return {"page": page, "mails": page.object_list}
+        about_payments = PaymentMail.objects.filter(payment__customer=self.customer).select_related("payment")
+        may = self.request.user.has_perm("payments.view_paymentmail")
+        newest = list(about_payments.order_by("-pk")[:ROWS]) if may and page.number == 1 else []
+        return {"page": page, "mails": page.object_list, "payment_mails": newest}
 
     def activity(self) -> dict[str, Any]:
         rows = Activity.objects.filter(customer_id=self.customer.public_id).order_by("-pk")

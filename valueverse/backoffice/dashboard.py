@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from billing.catalog.models import Plan, PlanVersion, TaxRate
 from billing.invoices.models import BillRun
 from billing.invoices.services import run_totals
+from billing.platform import display
 from billing.platform.clock import now
 from billing.reports.books import controls
 from billing.subscriptions.models import Subscription
@@ -80,6 +81,7 @@ class Dashboard:
 
     def __init__(self, request: HttpRequest, entity: LegalEntity) -> None:
         self.request = request
+        display.use_number_format(entity.number_format)
         self.seller = tiles.Seller.of(entity)
 
     def may(self, permission: str) -> bool:

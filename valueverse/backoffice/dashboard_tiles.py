@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count
+from django.urls import reverse
 
 from billing.approvals.models import ApprovalRequest
 from billing.core.lifecycles import ApprovalStatus, BillRunStatus, MailStatus, PaymentStatus
@@ -13,12 +14,14 @@ from billing.core.money import format_major
 from billing.invoices.models import BillRun, BillRunCustomer, BillRunCustomerStatus, DocumentMail
 from billing.ledger.selectors import recent_periods
 from billing.platform import display
+from billing.platform.clock import now
 from billing.reports import receivables, recurring
+from billing.subscriptions.selectors import due_customers
 from billing.usage.breakdown import received_by_hour
 from billing.usage.models import UsageEvent
 from customers.models import LegalEntity
 from customers.selectors import now_for_seller
-from payments.models import RECEIVED_PAYMENT_STATUSES, Payment
+from payments.models import RECEIVED_PAYMENT_STATUSES, Payment, PaymentMail
 from valueverse.backoffice.reading import list_address, page_address
 
 STALLED_AFTER = timedelta(minutes=30)
@@ -256,14 +259,19 @@ def waiting(seller: Seller) -> list[Tile]:
     )
     run_page = display.page_of(last) if last else list_address("invoices_billrun")
     mails = DocumentMail.objects.filter(status=MailStatus.FAILED).count()
+    notices = PaymentMail.objects.filter(status=MailStatus.FAILED).count()
     since = seller.at - RECENT
     payments = Payment.objects.filter(
         legal_entity=seller.entity, status=PaymentStatus.FAILED, initiated_at__gte=since
     ).count()
+    due = 0
+    if seller.entity.reviews_bill_runs:
+        due = due_customers(as_of=now()).filter(legal_entity=seller.entity).count()
     asked = ApprovalRequest.objects.filter(status=ApprovalStatus.REQUESTED).count()
     found = [
         ("approvals", "approval", " waiting", asked, "approvals.view_approvalrequest",
          list_address("approvals_approvalrequest", status__exact="requested")),
+        ("due", "customer", " to be billed", due, "invoices.start_bill_run", reverse("admin:invoices_billrun_start")),
         ("runs", "bill run", " in review", reviewed, "invoices.view_billrun",
          list_address("invoices_billrun", status__exact="in_review")),
         ("held", "customer", " held in the last run", left_out.get(BillRunCustomerStatus.HELD, 0),
@@ -274,6 +282,8 @@ def waiting(seller: Seller) -> list[Tile]:
          list_address("invoices_billrun", status__in=",".join(under_way), created_at__lt=stalled_at.isoformat())),
         ("mails", "failed mail", "", mails, "invoices.view_documentmail",
          list_address("invoices_documentmail", status__exact="failed")),
+        ("notices", "failed payment mail", "", notices, "payments.view_paymentmail",
+         list_address("payments_paymentmail", status__exact="failed")),
         ("payments", "failed payment", " in 7 days", payments, "payments.view_payment",
          list_address("payments_payment", legal_entity__id__exact=seller.entity.pk, status__exact="failed",
                       initiated_at__gte=since.isoformat())),

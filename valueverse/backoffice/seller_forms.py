@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from billing.core.errors import InvalidInput
-from customers.models import LegalEntity
+from customers.models import LegalEntity, NumberFormat
 from customers.services import BankAccount
 from customers.services.logos import LOGO_LENGTH_MAX, require_logo
 from valueverse.backoffice.customer_verbs import ADDRESS, TimeZoneField, address_fields
@@ -179,6 +179,24 @@ class BankForm(Placed):
     def __init__(self, data: Any = None, *, entity: LegalEntity) -> None:
         super().__init__(data, initial={name: getattr(entity, name) for name in BANK})
         self.fields |= bank_fields()
+
+
+class HabitsForm(Placed):
+    """How the back office writes this seller's figures, and who starts its bills."""
+
+    def __init__(self, data: Any = None, *, entity: LegalEntity) -> None:
+        names = ("number_format", "reviews_bill_runs")
+        super().__init__(data, initial={name: getattr(entity, name) for name in names})
+        self.fields["number_format"] = forms.ChoiceField(
+            choices=NumberFormat.choices,
+            label="Figures are written",
+            help_text="In the back office. Documents follow the customer's language, exports neither.",
+        )
+        self.fields["reviews_bill_runs"] = forms.BooleanField(
+            required=False,
+            label="Bill runs wait for a person",
+            help_text="Nothing is billed by itself: what is due waits until somebody starts a bill run.",
+        )
 
 
 class LookForm(Placed):

@@ -28,6 +28,7 @@ from valueverse.backoffice.making import Creation
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.seller_forms import (
     BankForm,
+    HabitsForm,
     IdentityForm,
     LookForm,
     RegistrationForm,
@@ -138,6 +139,21 @@ class EditBank(SellerVerb):
         return {"bank_account": bank_of(data)}
 
 
+class EditHabits(SellerVerb):
+    """Number format, and whether bills wait for a person."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "habits",
+            "Edit format and bill runs",
+            HabitsForm,
+            "Holds from the next page and the next hour on.",
+        )
+
+    def changes(self, row: Any, data: Data) -> Any:
+        return dict(data)
+
+
 class EditLook(SellerVerb):
     """Logo and color."""
 
@@ -242,7 +258,7 @@ class SellerPage(ObjectPage, LegalEntityAdmin):
 
     page_template = "backoffice/seller.html"
     create = NewSeller()
-    verbs = (EditIdentity(), EditBank(), EditLook(), AddRegistration())
+    verbs = (EditIdentity(), EditBank(), EditLook(), EditHabits(), AddRegistration())
 
     def get_urls(self) -> list[URLPattern]:
         sample = self.admin_site.admin_view(self.sample_view)

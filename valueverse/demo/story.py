@@ -129,6 +129,7 @@ def _seller() -> LegalEntity:
         accounting_currency="EUR",
         time_zone="Europe/Berlin",
         number_format="1,234.56",  # its staff read English
+        reviews_bill_runs=True,  # so that a clock that is moved leaves something to look at
         number_series={
             "invoice": "VV-{year}-{number:06d}",
             "credit_note": "VV-CN-{year}-{number:06d}",

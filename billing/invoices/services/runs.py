@@ -68,16 +68,19 @@ def start_bill_run(
     customer: Customer | None = None,
     needs_review: bool = False,
     may_look_ahead: bool = False,
+    by_itself: bool = False,
 ) -> BillRun:
     """Open a run over every customer with something due at `as_of`, with its usage cut-off frozen now.
 
     Customers whose drafts an earlier run left behind are in it too; those on hold are, but are not drafted.
+    by_itself: nobody asked for it; customers of a seller that reviews its bill runs are left to people.
     Raises RunInFuture. Emits bill_run.created.
     """
     if as_of > at and not may_look_ahead:
         raise RunInFuture("The date lies in the future; only a dry run may look ahead.", field="as_of")
-    due = set(due_customers(as_of=as_of, customer=customer).values_list("pk", flat=True))
-    due.update(_left_behind(customer).values_list("customer_id", flat=True))
+    found = due_customers(as_of=as_of, customer=customer, by_itself=by_itself)
+    due = set(found.values_list("pk", flat=True))
+    due.update(_left_behind(customer, by_itself=by_itself).values_list("customer_id", flat=True))
     held = dict(holds_in_force(at=at).values_list("customer_id", "pk"))
     run = BillRun.objects.create(
         status=BillRunStatus.GENERATING,
@@ -107,17 +110,22 @@ def start_bill_run(
     return run
 
 
-def something_is_due(*, as_of: datetime, customer: Customer | None = None) -> bool:
-    """Whether a run would find anybody to bill; who is on hold is nobody."""
+def something_is_due(*, as_of: datetime, customer: Customer | None = None, by_itself: bool = False) -> bool:
+    """Whether a run would find anybody to bill; who is on hold is nobody. by_itself: see start_bill_run."""
     held = holds_in_force(at=as_of)
-    due = due_customers(as_of=as_of, customer=customer).exclude(Exists(held.filter(customer=OuterRef("pk"))))
-    left = _left_behind(customer).exclude(Exists(held.filter(customer=OuterRef("customer"))))
+    found = due_customers(as_of=as_of, customer=customer, by_itself=by_itself)
+    due = found.exclude(Exists(held.filter(customer=OuterRef("pk"))))
+    left = _left_behind(customer, by_itself=by_itself).exclude(
+        Exists(held.filter(customer=OuterRef("customer")))
+    )
     return due.exists() or left.exists()
 
 
-def _left_behind(customer: Customer | None) -> QuerySet[Invoice]:
+def _left_behind(customer: Customer | None, *, by_itself: bool = False) -> QuerySet[Invoice]:
     """Drafts that no run will finalize any more: their customer was parked or on hold when the run completed."""
     drafts = Invoice.objects.filter(status=InvoiceStatus.DRAFT, bill_run__status=BillRunStatus.COMPLETED)
+    if by_itself:
+        drafts = drafts.exclude(customer__legal_entity__reviews_bill_runs=True)
     return drafts if customer is None else drafts.filter(customer=customer)
 
 
@@ -179,16 +187,25 @@ def bill_due(
     at: datetime,
     customer: Customer | None = None,
     needs_review: bool = False,
+    by_itself: bool = False,
     stop: Stop = never_stop,
 ) -> list[BillRun]:
     """Finish interrupted runs, then bill what is due in a new one, if anything is. Call it under BILLING_LOCK.
 
-    Returns the runs it worked on. One that waits for approval stays in review and holds nobody else up.
+    by_itself: see start_bill_run. Returns the runs it worked on. One that waits for approval stays in review and holds
+    nobody else up.
     Raises RunInFuture, RunStopped.
     """
     runs = [_perform_or_wait(run, actor, at, stop) for run in unfinished_runs()]
-    if something_is_due(as_of=as_of, customer=customer):
-        run = start_bill_run(as_of=as_of, customer=customer, needs_review=needs_review, actor=actor, at=at)
+    if something_is_due(as_of=as_of, customer=customer, by_itself=by_itself):
+        run = start_bill_run(
+            as_of=as_of,
+            customer=customer,
+            needs_review=needs_review,
+            by_itself=by_itself,
+            actor=actor,
+            at=at,
+        )
         runs.append(_perform_or_wait(run, actor, at, stop))
     return runs
 

@@ -84,6 +84,10 @@ class LegalEntityChange(Input):
         max_length=8,
         help_text="How the back office separates figures: 1,234.56; 1.234,56; 1 234,56 or 1'234.56.",
     )
+    reviews_bill_runs = FlagField(
+        required=False,
+        help_text="Nothing is billed by itself: what is due waits for a bill run that a person looks at.",
+    )
 
 
 class LegalEntityInput(LegalEntityChange):
@@ -121,6 +125,7 @@ class LegalEntityOutput(Output):
     retention_years = serializers.IntegerField()
     accent_color = TextField()
     number_format = TextField()
+    reviews_bill_runs = FlagField()
     is_test = FlagField()
     created_at = InstantField()
 

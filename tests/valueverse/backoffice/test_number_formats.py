@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from billing.platform import display
 from billing.platform.lists.filters import read_amount
@@ -114,3 +115,17 @@ def test_rows_of_two_entities_stand_in_one_list_each_in_its_own_format() -> None
     one = f"/admin/invoices/invoice/totals/?legal_entity__id__exact={invoices[0].legal_entity_id}"
     assert "117,81" in text(client, one)
     assert display.current_format() == "1,234.56"
+
+
+@pytest.mark.django_db
+def test_the_books_and_the_dashboard_of_an_entity_stand_in_its_format() -> None:
+    clocks = [
+        factories.test_clock(entity=factories.legal_entity(number_format=name))
+        for name in ("1.234,56", "1,234.56")
+    ]
+    invoices = [finalized_invoice(billed_customer(clock=clock)) for clock in clocks]
+    client = office()
+    for invoice, amount in zip(invoices, ("117,81", "117.81"), strict=True):
+        query = f"entity={invoice.legal_entity_id}&as_of={invoice.issued_on}"
+        assert amount in text(client, f"{reverse('admin:trial_balance')}?{query}")
+        assert amount in text(client, f"/admin/?entity={invoice.legal_entity_id}")

@@ -40,7 +40,9 @@ class Command(BillingCommand):
             "--dry-run", action="store_true", help="Show what would be billed, and change nothing."
         )
         parser.add_argument(
-            "--review", action="store_true", help="Stop after drafting, for a person to approve."
+            "--review",
+            action="store_true",
+            help="Stop after drafting, for a person to approve; sellers that review their runs are billed only so.",
         )
         parser.add_argument(
             "--approve", metavar="RUN", help="Approve a run that waits, and finalize its drafts."
@@ -78,6 +80,7 @@ class Command(BillingCommand):
                     as_of=as_of,
                     customer=customer,
                     needs_review=options["review"],
+                    by_itself=not options["review"],
                     stop=stop,
                     actor=ACTOR,
                     at=now(),
