@@ -119,7 +119,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "=gateway_ref",
         "^reference",
         "customer__name",
-        "invoice__number",
+        "^invoice__number",
         "=allocations__public_id",
         "=refunds__public_id",
     ]
@@ -181,7 +181,7 @@ class CollectionScheduleAdmin(ReadOnlyAdmin):
     list_defer = ("invoice__snapshot",)
     list_filter = [instant_range("next_attempt_at", "Next attempt")]
     list_help = "When the next attempt to charge an invoice is due."
-    search_fields = ["invoice__number", "invoice__customer__name"]
+    search_fields = ["^invoice__number", "invoice__customer__name"]
     search_help_text = "Invoice or customer"
     sortable_by = ("next_attempt_at",)
     empty_state = "Nothing is being collected. Finalized invoices of customers who pay by card appear here."
@@ -209,7 +209,7 @@ class PaymentMailAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["status", "kind"]
     list_select_related = ["payment__customer"]
-    search_fields = ["recipient", "payment__invoice__number", "payment__customer__name"]
+    search_fields = ["^recipient", "^payment__invoice__number", "payment__customer__name"]
     empty_state = (
         "No mail yet. Money that comes in for an invoice sends a receipt; a declined charge says why."
     )

@@ -304,6 +304,9 @@ class PaymentMail(models.Model):
         ]
         indexes = [
             models.Index(
+                OpClass(Lower("recipient"), name="text_pattern_ops"), name="payment_mail_by_recipient"
+            ),
+            models.Index(
                 fields=["next_attempt_at"],
                 name="payment_mail_due",
                 condition=Q(next_attempt_at__isnull=False),

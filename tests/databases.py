@@ -88,6 +88,12 @@ class TestDatabases:
     def close_connections(self) -> None:
         for alias in ALIASES:
             connections[alias].close()
+        # While an event loop runs in this thread, as Playwright's does, Django keeps other connections for it.
+        of_loops = getattr(connections._connections._storage, "cvar", None)
+        for alias in ALIASES:
+            other = getattr(of_loops, alias, None)
+            if other is not None:
+                other.close()
 
     def drop(self, name: str) -> None:
         """Drop a clone, with whatever connections a crashed or careless thread has left open."""

@@ -304,7 +304,7 @@ class CreditNoteAdmin(DocumentAdmin):
     list_defer = ("snapshot", "invoice__snapshot")
     list_help = "Amounts are positive here; on a customer's account they reduce what is owed."
     list_select_related = ["customer", "legal_entity", "invoice"]
-    search_fields = ["^number", "=public_id", "customer__name", "invoice__number"]
+    search_fields = ["^number", "=public_id", "customer__name", "^invoice__number"]
     search_help_text = "Number or customer"
     sortable_by = ("issued_on", "total_figure")
     fields = (
@@ -400,7 +400,7 @@ class StoredDocumentAdmin(ReadOnlyAdmin):
     list_select_related = ["invoice", "credit_note"]
     list_filter = ["format", date_range("retain_until", "Kept until")]
     list_defer = ("content", "invoice__snapshot", "credit_note__snapshot")
-    search_fields = ["=public_id", "invoice__number", "credit_note__number"]
+    search_fields = ["=public_id", "^invoice__number", "^credit_note__number"]
     search_help_text = "Number of the document"
     sortable_by = ()
     exclude = ["content"]
@@ -425,7 +425,7 @@ class DocumentMailAdmin(ReadOnlyAdmin):
     list_defer = ("invoice__snapshot", "credit_note__snapshot")
     list_select_related = ["invoice", "credit_note"]
     list_help = "A mail that failed is tried again; after the last try it stays here as failed."
-    search_fields = ["recipient", "invoice__number", "credit_note__number"]
+    search_fields = ["^recipient", "^invoice__number", "^credit_note__number"]
     search_help_text = "Recipient or number"
     empty_state = "No mail yet. Finalizing an invoice queues one for every billing contact."
 

@@ -134,7 +134,10 @@ class JournalEntry(ActorColumns):
                 name="i26_foreign_entry_names_its_rate",
             ),
         ]
-        indexes = [models.Index(fields=["legal_entity", "accounting_on"], name="journal_by_day")]
+        indexes = [
+            models.Index(fields=["legal_entity", "accounting_on"], name="journal_by_day"),
+            models.Index(fields=["-accounting_on", "-id"], name="journal_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source_type} {self.source_id} {self.purpose}"

@@ -98,15 +98,16 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # Unfold has n
         for name in self.search_fields:
             path = name.lstrip("=^")
             lookup = {"=": "exact", "^": "startswith"}.get(name[0], "icontains")
-            if name[0] == "^":
-                found |= Q(StartsWith(Lower(path), term.lower()))  # as the indexes for typing ahead have it
-                continue
             relation, _, rest = path.partition("__")
+            column = rest or path
+            fits = Q(**{f"{column}__{lookup}": term})
+            if name[0] == "^":
+                fits = Q(StartsWith(Lower(column), term.lower()))  # as the indexes for typing ahead have it
             if not rest:
-                found |= Q(**{f"{path}__{lookup}": term})
+                found |= fits
                 continue
             field = self.model._meta.get_field(relation)
-            rows = field.related_model._default_manager.filter(**{f"{rest}__{lookup}": term}).order_by("pk")
+            rows = field.related_model._default_manager.filter(fits).order_by("pk")
             if field.concrete:
                 found |= Q(**{f"{relation}__in": list(rows.values_list("pk", flat=True)[:RELATED_MAX])})
             else:

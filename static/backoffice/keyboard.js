@@ -31,7 +31,7 @@
     return keys;
   }
 
-  const rows = () => [...document.querySelectorAll("#result_list tr.data-row, [data-key-rows] > tr")].filter((row) => row.offsetParent !== null);
+  const rows = () => [...document.querySelectorAll("#result_list tbody > tr[data-pk], [data-key-rows] > tr")].filter((row) => row.offsetParent !== null);
   const linkOf = (row) => row.querySelector("th a[href], td a[href]");
 
   function standOn(row) {
@@ -44,7 +44,7 @@
   }
 
   function here() {
-    const focused = document.activeElement && document.activeElement.closest("#result_list tr.data-row, [data-key-rows] > tr");
+    const focused = document.activeElement && document.activeElement.closest("#result_list tbody > tr[data-pk], [data-key-rows] > tr");
     if (focused) return focused;
     return current && current.isConnected ? current : null;
   }

@@ -1,7 +1,9 @@
 """The bytes of issued documents, and the mails that carried them."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from billing.core.lifecycles import MailStatus
 from billing.invoices.models.credit_notes import CreditNote
@@ -92,6 +94,9 @@ class DocumentMail(models.Model):
             ),
         ]
         indexes = [
+            models.Index(
+                OpClass(Lower("recipient"), name="text_pattern_ops"), name="document_mail_by_recipient"
+            ),
             models.Index(
                 fields=["next_attempt_at"], name="mail_due", condition=Q(next_attempt_at__isnull=False)
             ),

@@ -197,7 +197,7 @@ def test_control_and_enter_send_the_form_one_is_in(desk: Desk) -> None:
     desk.page.fill("#searchbar", str(desk.invoices[0].number))
     desk.press("Control+Enter")
     desk.page.wait_for_url(f"**{INVOICES}?q=*")
-    expect(desk.page.locator("#result_list tr.data-row")).to_have_count(1)
+    expect(desk.page.locator("#result_list tr[data-pk]")).to_have_count(1)
 
 
 def test_a_lost_session_says_so(desk: Desk) -> None:
