@@ -13,6 +13,7 @@ from billing.core.lifecycles import PeriodStatus
 from billing.core.money import format_major
 from billing.core.postings import ROLE_NAMES, Role
 from billing.ledger.models import Account, AccountingPeriod, JournalEntry, Posting
+from billing.platform.spreadsheets import safe_text
 from customers.models import Customer, LegalEntity
 
 JOURNAL_COLUMNS = (
@@ -41,11 +42,6 @@ JOURNAL_COLUMNS = (
     "service_end_on",
     "tax_rate",
 )
-
-
-def plain_cell(text: str) -> str:
-    """Text that a spreadsheet shows and never runs: a leading = + - @ tab or return is taken as text (CWE-1236)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +162,7 @@ def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> 
             entry.source_type,
             entry.source_id,
             entry.purpose,
-            plain_cell(entry.reference),
+            safe_text(entry.reference),
             "late" if entry.is_late else "",
             entry.posted_at.isoformat(timespec="seconds"),
             account.gl_code,
@@ -179,7 +175,7 @@ def journal_rows(*, legal_entity: LegalEntity, start_on: date, end_on: date) -> 
             format_major(posting.accounting_amount_minor, entry.accounting_currency),
             f"{entry.exchange_rate.normalize():f}",
             posting.customer.public_id if posting.customer else "",
-            plain_cell(posting.customer.name) if posting.customer else "",
+            safe_text(posting.customer.name) if posting.customer else "",
             posting.line_id,
             posting.product_code,
             posting.service_start_on.isoformat() if posting.service_start_on else "",

@@ -10,28 +10,19 @@ import xlsxwriter
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from billing.platform.spreadsheets import safe_text
+
 
 class _Echo:
     def write(self, value: str) -> str:
         return value
 
 
-def neutral(cell: str) -> str:
-    """The cell such that no spreadsheet takes it for a formula; a negative number stays a number.
-
-    >>> neutral("=cmd()"), neutral("-12.00"), neutral("-1+2")
-    ("'=cmd()", '-12.00', "'-1+2")
-    """
-    if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not cell[1:].replace(".", "", 1).isdigit():
-        return f"'{cell}"
-    return cell
-
-
 def csv_lines(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """CSV, line by line; the first row is the header."""
     writer = csv.writer(_Echo())
     for row in rows:
-        yield writer.writerow([neutral(cell) for cell in row])
+        yield writer.writerow([safe_text(cell) for cell in row])
 
 
 def csv_response(name: str, rows: Iterable[tuple[str, ...]]) -> StreamingHttpResponse:

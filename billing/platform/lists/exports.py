@@ -23,6 +23,7 @@ from billing.core.money import exponent, format_major, to_major
 from billing.core.quantity import format_quantity
 from billing.platform.display import Amount
 from billing.platform.lists.columns import Column
+from billing.platform.spreadsheets import safe_text
 
 ROWS_MAX = {"csv": 250_000, "xlsx": 100_000}
 """Most rows of one file; a file of more is neither read nor opened by anybody."""
@@ -34,8 +35,6 @@ TYPES = {
 CHUNK = 500
 CELL_MAX = 32_000
 """Most characters of one cell; Excel holds 32,767."""
-
-_FORMULA = re.compile(r"[=+\-@\t\r\n]")
 
 
 class _Echo:
@@ -107,8 +106,7 @@ def csv_text(value: Any) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if isinstance(value, date):
         return value.isoformat()
-    text = str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return safe_text(str(value))
 
 
 def csv_lines(columns: list[Column], rows: Iterable[list[Any]]) -> Iterator[str]:

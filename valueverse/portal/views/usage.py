@@ -20,6 +20,7 @@ from billing.core.money import format_major
 from billing.core.periods import Period
 from billing.core.quantity import format_quantity
 from billing.invoices.documents.formatting import format_period, format_short_date
+from billing.platform.spreadsheets import safe_text
 from billing.subscriptions.models import Subscription
 from billing.usage.breakdown import EVENTS_RANGE_MAX, Part, Question, property_names, usage_by_property
 from valueverse.patience import attempt
@@ -27,7 +28,6 @@ from valueverse.portal.access import Member, for_members, show
 from valueverse.portal.billing_view import UsageOfMeter, all_subscriptions, periods, usage_by_day
 from valueverse.portal.words import say
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 PATIENCE_MS = 5_000
 SPLIT = "property:"
 CHART_VALUES = 12
@@ -171,8 +171,8 @@ def _day_rows(choice: Choice | None) -> Iterator[list[str]]:
         for row in one.days:
             yield [
                 row.day.isoformat(),
-                neutral(one.meter.code),
-                neutral(one.item.price.name),
+                safe_text(one.meter.code),
+                safe_text(one.item.price.name),
                 format_quantity(row.quantity),
                 one.item.price.unit_code,
                 format_major(row.so_far_minor, currency),
@@ -182,23 +182,14 @@ def _day_rows(choice: Choice | None) -> Iterator[list[str]]:
 
 def _value_rows(choice: Choice, language: str) -> Iterator[list[str]]:
     """Header, and every value of the property for every meter, the largest first."""
-    yield [neutral(choice.split), "meter", "name", "quantity", "unit", "events"]
+    yield [safe_text(choice.split), "meter", "name", "quantity", "unit", "events"]
     for one in choice.meters:
         for part in _parts(choice, one) or []:
             yield [
-                neutral(_label(part, language)),
-                neutral(one.meter.code),
-                neutral(one.item.price.name),
+                safe_text(_label(part, language)),
+                safe_text(one.meter.code),
+                safe_text(one.item.price.name),
                 format_quantity(part.quantity),
                 one.item.price.unit_code,
                 str(part.events),
             ]
-
-
-def neutral(text: str) -> str:
-    """Text that a spreadsheet shows and does not compute: what begins like a formula gets an apostrophe before it.
-
-    >>> neutral("=1+1"), neutral("Input tokens")
-    ("'=1+1", 'Input tokens')
-    """
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
