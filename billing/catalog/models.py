@@ -1,5 +1,8 @@
 """What is sold: meters, products, plans with immutable versions, prices, and the tax rates of countries."""
 
+from collections.abc import Iterable
+from enum import StrEnum
+
 from django.db import models
 from django.db.models import Q
 
@@ -11,9 +14,13 @@ from billing.core.tax import TaxCategory
 from billing.platform.fields import CountryField, CurrencyField, PercentField, PublicIdField, is_one_of
 
 
-def _choices(values: type) -> list[tuple[str, str]]:
+def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
     """A StrEnum as Django choices, its values made readable."""
-    return [(str(value), str(value).replace("_", " ").capitalize()) for value in values]  # type: ignore[attr-defined]
+    return [(str(value), str(value).replace("_", " ").capitalize()) for value in values]
+
+
+METERED = (Aggregation.COUNT, Aggregation.SUM)
+"""The aggregations of stored meters."""
 
 
 class Meter(models.Model):
@@ -27,7 +34,7 @@ class Meter(models.Model):
     event_type = models.CharField(
         max_length=120, db_index=True, help_text="Type of the usage events it reads."
     )
-    aggregation = models.CharField(max_length=20, choices=_choices(Aggregation))
+    aggregation = models.CharField(max_length=20, choices=_choices(METERED))
     property = models.CharField(
         max_length=120, blank=True, help_text="Property of the event that is added up; empty for count."
     )
@@ -40,7 +47,7 @@ class Meter(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=is_one_of("aggregation", list(Aggregation)), name="aggregation_is_known"
+                condition=is_one_of("aggregation", list(METERED)), name="aggregation_is_known"
             ),
             models.CheckConstraint(
                 condition=Q(aggregation="count", property="") | (~Q(aggregation="count") & ~Q(property="")),

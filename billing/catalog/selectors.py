@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import Prefetch, Q, QuerySet
 
 from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
+from billing.core.aggregation import MeterRule, meter_rule
 from billing.core.pricing import PriceModel, parse_price
 from billing.core.tax import TaxCategory
 
@@ -14,6 +15,11 @@ from billing.core.tax import TaxCategory
 def meters() -> QuerySet[Meter]:
     """All meters."""
     return Meter.objects.all()
+
+
+def rule_of(meter: Meter) -> MeterRule:
+    """The stored meter as the value that core measures by."""
+    return meter_rule(meter.aggregation, property=meter.property)
 
 
 def products() -> QuerySet[Product]:

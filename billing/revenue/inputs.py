@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.catalog.models import Meter
-from billing.catalog.selectors import price_model
-from billing.core.aggregation import Aggregation, Partial, aggregate
+from billing.catalog.selectors import price_model, rule_of
+from billing.core.aggregation import Partial, aggregate
 from billing.core.money import Rounding, to_minor
 from billing.core.periods import Period
 from billing.core.pricing import rate
@@ -49,7 +49,7 @@ def usage_quantities(
 
 def quantity_of(meter: Meter, totals: dict[int, Partial]) -> Decimal:
     """A meter's quantity out of totals by meter id."""
-    return aggregate(Aggregation(meter.aggregation), totals.get(meter.pk, NOTHING))
+    return aggregate(rule_of(meter), totals.get(meter.pk, NOTHING))
 
 
 def usage_value_minor(item: SubscriptionItem, quantity: Decimal) -> int:

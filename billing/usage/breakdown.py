@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from billing.catalog.models import Meter
-from billing.core.aggregation import Aggregation, Partial, aggregate
+from billing.catalog.selectors import rule_of
+from billing.core.aggregation import Partial, aggregate
 from billing.core.errors import InvalidPeriod
 from billing.core.quantity import format_quantity
 from billing.usage.readings import READING_SQL, bucket_of
@@ -187,7 +188,7 @@ def _part(
     is_others: bool = False,
 ) -> Part:
     partial = Partial(count, Decimal(format_quantity(total)))
-    return Part(at, value, aggregate(Aggregation(meter.aggregation), partial), count, is_others)
+    return Part(at, value, aggregate(rule_of(meter), partial), count, is_others)
 
 
 def _require_range(question: Question, longest: timedelta) -> None:

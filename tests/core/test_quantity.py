@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.core.aggregation import Aggregation, Partial, aggregate
+from billing.core.aggregation import Aggregation, MeterRule, Partial, aggregate
 from billing.core.errors import InvalidQuantity
 from billing.core.quantity import format_quantity, parse_quantity
 
@@ -90,9 +90,9 @@ def test_printing_and_reading_are_inverse(value: Decimal) -> None:
 
 def test_requests_are_counted_and_tokens_summed() -> None:
     day = Partial(2, Decimal("374")) + Partial(1, Decimal("0.5"))
-    assert aggregate(Aggregation.COUNT, day) == 3
-    assert aggregate(Aggregation.SUM, day) == Decimal("374.5")
-    assert aggregate(Aggregation.SUM, Partial()) == 0
+    assert aggregate(MeterRule(Aggregation.COUNT), day) == 3
+    assert aggregate(MeterRule(Aggregation.SUM, "tokens"), day) == Decimal("374.5")
+    assert aggregate(MeterRule(Aggregation.SUM, "tokens"), Partial()) == 0
 
 
 PARTIALS = st.builds(Partial, st.integers(0, 10**9), QUANTITIES)

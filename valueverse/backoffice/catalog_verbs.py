@@ -6,8 +6,7 @@ from typing import Any
 from django import forms
 
 from billing.catalog import services
-from billing.catalog.models import Meter, Plan, PlanVersion, Product
-from billing.core.aggregation import Aggregation
+from billing.catalog.models import METERED, Meter, Plan, PlanVersion, Product
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
 from billing.platform import display
@@ -59,7 +58,7 @@ class MeterForm(forms.Form):
         help_text="The type of the usage events it reads, as they are sent.",
     )
     aggregation = forms.ChoiceField(
-        choices=[(str(one), AGGREGATIONS.get(str(one), str(one).capitalize())) for one in Aggregation]
+        choices=[(str(one), AGGREGATIONS.get(str(one), str(one).capitalize())) for one in METERED]
     )
     property = forms.CharField(
         required=False,

@@ -8,7 +8,8 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from billing.catalog.models import Meter
-from billing.core.aggregation import Aggregation, Partial, aggregate
+from billing.catalog.selectors import rule_of
+from billing.core.aggregation import Partial, aggregate
 from billing.core.billing_moments import service_period
 from billing.core.errors import TaxUndetermined
 from billing.core.invoice import ChargeKind
@@ -147,7 +148,7 @@ def _of_meter(
 ) -> UsageOfMeter:
     item.subscription = subscription
     meter = meter_of(item)
-    aggregation = Aggregation(meter.aggregation)
+    rule = rule_of(meter)
     rows: list[UsageDay] = []
     so_far = _NOTHING
     for day, totals in days.items():
@@ -155,7 +156,7 @@ def _of_meter(
         if not part.count:
             continue
         so_far += part
-        value = usage_value_minor(item, aggregate(aggregation, so_far))
-        rows.append(UsageDay(day, aggregate(aggregation, part), value))
-    quantity = aggregate(aggregation, so_far)
+        value = usage_value_minor(item, aggregate(rule, so_far))
+        rows.append(UsageDay(day, aggregate(rule, part), value))
+    quantity = aggregate(rule, so_far)
     return UsageOfMeter(item, meter, rows, quantity, usage_value_minor(item, quantity))

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from billing.core.errors import BillingError
-from valueverse.simulation import calendar, documents, proration, rating
+from valueverse.simulation import aggregation, calendar, documents, proration, rating
 from valueverse.simulation.reading import Fields, Unsupported
 
 KINDS: Mapping[str, Callable[[Fields], dict[str, Any]]] = {
     "rating": rating.answer,
+    "aggregation": aggregation.answer,
     "proration": proration.answer,
     "billing_dates": calendar.answer,
     "rounding": documents.rounding,

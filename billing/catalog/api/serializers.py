@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from billing.core.aggregation import Aggregation
+from billing.catalog.models import METERED
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.pricing import MODEL_CODES
@@ -28,7 +28,7 @@ class MeterInput(Input):
     code = TextField(max_length=60)
     name = TextField(max_length=120)
     event_type = TextField(max_length=120, help_text="Type of the usage events it reads.")
-    aggregation = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Aggregation])
+    aggregation = serializers.ChoiceField(choices=[(str(value), str(value)) for value in METERED])
     property = TextField(
         required=False,
         allow_blank=True,

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max, Model
 
 from billing.activity import services as activity
-from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product
+from billing.catalog.models import METERED, Meter, Plan, PlanVersion, Price, Product
 from billing.core.aggregation import Aggregation
 from billing.core.errors import BillingError, InvalidInput, InvalidPrice, Kind
 from billing.core.events import EventName
@@ -83,8 +83,8 @@ def create_meter(
     It reads the events of its type, those stored before too: they are counted after the event. Emits
     meter.created. Raises InvalidInput, CodeTaken.
     """
-    if aggregation not in list(Aggregation):
-        raise InvalidInput(f"An aggregation is one of {', '.join(Aggregation)}.", field="aggregation")
+    if aggregation not in list(METERED):
+        raise InvalidInput(f"An aggregation is one of {', '.join(METERED)}.", field="aggregation")
     if (aggregation == Aggregation.COUNT) != (not property):
         raise InvalidInput(
             "A meter names the property it adds up; one that counts names none.", field="property"
