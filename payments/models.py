@@ -147,6 +147,9 @@ class Payment(models.Model):
                 name="payment_by_reference",
                 condition=~Q(reference=""),
             ),
+            models.Index(
+                fields=["gateway_ref"], name="payment_by_gateway_reference", condition=~Q(gateway_ref="")
+            ),
             models.Index(fields=["check_at"], name="payment_to_check", condition=Q(check_at__isnull=False)),
             models.Index(fields=["received_on", "id"], name="payment_by_receipt"),
             models.Index(fields=["amount_minor", "id"], name="payment_sorted_by_amount"),

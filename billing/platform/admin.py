@@ -104,7 +104,8 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # Unfold has n
             if name[0] == "^":
                 fits = Q(StartsWith(Lower(column), term.lower()))  # as the indexes for typing ahead have it
             if not rest:
-                found |= fits
+                # Said although it follows, so that an index over the rows that have a value answers.
+                found |= fits if self.model._meta.get_field(column).null else fits & ~Q(**{column: ""})
                 continue
             field = self.model._meta.get_field(relation)
             rows = field.related_model._default_manager.filter(fits).order_by("pk")

@@ -169,7 +169,8 @@ def back_office(invoice: Invoice, customer: Customer) -> dict[str, str]:
         label = f"{model._meta.app_label}.{model._meta.model_name}"
         address = reverse(f"admin:{label.replace('.', '_')}_changelist")
         pages[label] = address
-        pages[f"{label} deep"] = f"{address}?p={DEEP}"
+        if model._default_manager.all()[DEEP * page.list_per_page :].exists():
+            pages[f"{label} deep"] = f"{address}?p={DEEP}"
         if page.search_fields:
             pages[f"{label} searched"] = f"{address}?q={quote(str(invoice.number))}"
     lists = "/admin/invoices/invoice/"
@@ -177,7 +178,7 @@ def back_office(invoice: Invoice, customer: Customer) -> dict[str, str]:
         "invoices open": f"{lists}?settlement=open",
         "invoices overdue": f"{lists}?settlement=open&due_on__lt=2026-06-01",
         "invoices of a state": f"{lists}?status__exact=finalized",
-        "invoices by total": f"{lists}?o=7",
+        "invoices by total": f"{lists}?o=total_figure",
         "invoices of a name": f"{lists}?q={quote(customer.name)}",
         "customers of a word": "/admin/customers/customer/?q=north",
         "payments failed": "/admin/payments/payment/?status__exact=failed",

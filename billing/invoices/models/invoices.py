@@ -110,6 +110,14 @@ class Invoice(IssuedDocument):
                 & Q(total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor")),
                 name="invoice_open_by_seller",
             ),
+            # What is open is a small part of all, so the newest of it are found here, whatever else is asked of them.
+            models.Index(
+                F("id").desc(),
+                F("due_on"),
+                condition=Q(status="finalized")
+                & Q(total_minor__gt=F("allocated_minor") + F("offset_minor") + F("written_off_minor")),
+                name="invoice_open_newest_first",
+            ),
         ]
 
     def __str__(self) -> str:

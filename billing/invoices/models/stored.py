@@ -97,6 +97,7 @@ class DocumentMail(models.Model):
             models.Index(
                 OpClass(Lower("recipient"), name="text_pattern_ops"), name="document_mail_by_recipient"
             ),
+            models.Index(fields=["-id"], name="document_mail_failed", condition=Q(status="failed")),
             models.Index(
                 fields=["next_attempt_at"], name="mail_due", condition=Q(next_attempt_at__isnull=False)
             ),
