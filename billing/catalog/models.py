@@ -6,12 +6,19 @@ from enum import StrEnum
 from django.db import models
 from django.db.models import Q
 
-from billing.core.aggregation import Aggregation
+from billing.core.aggregation import Aggregation, UnitRounding
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCategory
-from billing.platform.fields import CountryField, CurrencyField, PercentField, PublicIdField, is_one_of
+from billing.platform.fields import (
+    CountryField,
+    CurrencyField,
+    PercentField,
+    PublicIdField,
+    QuantityField,
+    is_one_of,
+)
 
 
 def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
@@ -19,12 +26,14 @@ def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
     return [(str(value), str(value).replace("_", " ").capitalize()) for value in values]
 
 
-METERED = (Aggregation.COUNT, Aggregation.SUM)
-"""The aggregations of stored meters."""
+_WITHOUT_PROPERTY = [Aggregation.COUNT.value, Aggregation.EXPRESSION.value]
 
 
 class Meter(models.Model):
-    """How usage events become a quantity: which type it reads, and what it adds up."""
+    """How usage events become a quantity: which events it reads, and what it makes of them.
+
+    What it measures never changes once it is made; only its name may. See core.aggregation.
+    """
 
     public_id = PublicIdField(prefix="mtr")
     code = models.CharField(
@@ -34,9 +43,43 @@ class Meter(models.Model):
     event_type = models.CharField(
         max_length=120, db_index=True, help_text="Type of the usage events it reads."
     )
-    aggregation = models.CharField(max_length=20, choices=_choices(METERED))
+    aggregation = models.CharField(max_length=20, choices=_choices(Aggregation))
     property = models.CharField(
-        max_length=120, blank=True, help_text="Property of the event that is added up; empty for count."
+        max_length=120,
+        blank=True,
+        help_text="Property of the event that is measured; empty for count and expression.",
+    )
+    filters = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Only events with these values: {"region": ["eu", "us"]}. All must hold.',
+    )
+    group_by = models.JSONField(
+        default=list, blank=True, help_text="Properties whose values are measured, priced and listed apart."
+    )
+    rounding = models.CharField(
+        max_length=5,
+        choices=_choices(UnitRounding),
+        default=UnitRounding.NONE,
+        help_text="What is done to the units of a period before they are priced.",
+    )
+    rounding_decimals = models.SmallIntegerField(
+        default=0, help_text="Decimals after rounding; -2 rounds to hundreds."
+    )
+    recurring = models.BooleanField(
+        default=False, help_text="Whether what is there at the end of a period is carried into the next."
+    )
+    prorated = models.BooleanField(
+        default=False, help_text="Whether each change counts only for the days of the period that it lasts."
+    )
+    percentile = models.DecimalField(
+        max_digits=7, decimal_places=4, null=True, blank=True, help_text="For a percentile: over 0 up to 100."
+    )
+    multiplier = QuantityField(null=True, blank=True, help_text="For a sum with a multiplier.")
+    expression = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="For an expression: arithmetic over properties of the event, like gb * hours.",
     )
     unit_code = models.CharField(
         max_length=3, default="C62", help_text="UN/ECE recommendation 20; C62 is 'one'."
@@ -47,11 +90,32 @@ class Meter(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=is_one_of("aggregation", list(METERED)), name="aggregation_is_known"
+                condition=is_one_of("aggregation", list(Aggregation)), name="aggregation_is_known"
             ),
             models.CheckConstraint(
-                condition=Q(aggregation="count", property="") | (~Q(aggregation="count") & ~Q(property="")),
+                condition=Q(aggregation__in=_WITHOUT_PROPERTY, property="")
+                | (~Q(aggregation__in=_WITHOUT_PROPERTY) & ~Q(property="")),
                 name="meter_names_a_property_unless_it_counts",
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("rounding", list(UnitRounding)), name="meter_rounding_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    aggregation="percentile", percentile__isnull=False, percentile__gt=0, percentile__lte=100
+                )
+                | (~Q(aggregation="percentile") & Q(percentile=None)),
+                name="meter_has_a_percentile_if_it_is_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(aggregation="sum_with_multiplier", multiplier__isnull=False, multiplier__gt=0)
+                | (~Q(aggregation="sum_with_multiplier") & Q(multiplier=None)),
+                name="meter_has_a_multiplier_if_it_multiplies",
+            ),
+            models.CheckConstraint(
+                condition=(Q(aggregation="expression") & ~Q(expression=""))
+                | (~Q(aggregation="expression") & Q(expression="")),
+                name="meter_has_an_expression_if_it_is_one",
             ),
         ]
 
@@ -141,6 +205,17 @@ class Price(models.Model):
     code = models.CharField(max_length=60, help_text="Code of the invoice line.")
     name = models.CharField(max_length=120, help_text="Text of the invoice line.")
     meter = models.ForeignKey(Meter, on_delete=models.PROTECT, null=True, blank=True, related_name="prices")
+    filters = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Of several prices on one meter: only events with these values, like {"model": ["large"]}. One '
+        "price without them takes the rest.",
+    )
+    excluded = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Filters of the other prices on the meter, whose events this one leaves; set when published.",
+    )
     model = models.CharField(max_length=20, help_text="Code of the price model, as in price_models.md.")
     definition = models.JSONField(help_text="Amounts and tiers of the model, as decimal strings.")
     timing = models.CharField(max_length=12, choices=_choices(Timing))
@@ -159,6 +234,9 @@ class Price(models.Model):
             models.CheckConstraint(
                 condition=Q(meter=None, timing="in_advance") | Q(meter__isnull=False, timing="in_arrears"),
                 name="fees_are_billed_in_advance_and_usage_in_arrears",
+            ),
+            models.CheckConstraint(
+                condition=Q(meter__isnull=False) | Q(filters={}), name="only_usage_has_filters"
             ),
         ]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db.models import Prefetch, Q, QuerySet
 
 from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
-from billing.core.aggregation import MeterRule, meter_rule
+from billing.core.aggregation import MeterRule, meter_rule, narrowed
 from billing.core.pricing import PriceModel, parse_price
 from billing.core.tax import TaxCategory
 
@@ -19,7 +19,39 @@ def meters() -> QuerySet[Meter]:
 
 def rule_of(meter: Meter) -> MeterRule:
     """The stored meter as the value that core measures by."""
-    return meter_rule(meter.aggregation, property=meter.property)
+    return meter_rule(
+        meter.aggregation,
+        property=meter.property,
+        filters=meter.filters,
+        group_by=meter.group_by,
+        rounding=meter.rounding,
+        rounding_decimals=meter.rounding_decimals,
+        recurring=meter.recurring,
+        prorated=meter.prorated,
+        percentile=meter.percentile,
+        multiplier=meter.multiplier,
+        expression=meter.expression,
+    )
+
+
+def rule_of_price(price: Price) -> MeterRule:
+    """What a price on a meter reads: its meter's rule, narrowed to the events that fall to this price (I14).
+
+    Beside prices with filters on the same meter, a price without them takes what they leave.
+    """
+    assert price.meter is not None, "only prices of usage read a meter"
+    rule = rule_of(price.meter)
+    if price.filters or price.excluded:
+        return narrowed(rule, filters=price.filters, excluded=price.excluded)
+    if price.plan_version.published_at is not None:
+        return rule
+    return narrowed(rule, excluded=filters_beside(price))
+
+
+def filters_beside(price: Price) -> list[dict[str, list[str]]]:
+    """The filters of the other prices of a version on a price's meter, in the order of the invoice."""
+    siblings = price.plan_version.prices.filter(meter=price.meter_id).exclude(pk=price.pk)
+    return [row.filters for row in siblings.order_by("position") if row.filters]
 
 
 def products() -> QuerySet[Product]:

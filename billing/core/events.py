@@ -40,6 +40,7 @@ class EventName(StrEnum):
     SUBSCRIPTION_CANCELED = "subscription.canceled"
 
     USAGE_IMPORTED = "usage.imported"
+    USAGE_CORRECTED = "usage.corrected"
 
     INVOICE_DRAFTED = "invoice.drafted"
     INVOICE_DELETED = "invoice.deleted"

@@ -54,7 +54,8 @@ class Charge:
     quantity_before (late_usage only): the quantity already billed for the period; the line is the rounded
     price of both less the rounded price of that. share (recurring only): the part of the period that is
     charged, None for all of it.
-    cutoff: usage received until then is in. unit_code: UN/ECE Recommendation 20.
+    cutoff: usage received until then is in, received_after: but only what came after that (late usage). group: the
+    values of the properties by which the meter parts its usage, a line each. unit_code: UN/ECE Recommendation 20.
     Raises InvalidInput if these do not fit together.
     """
 
@@ -73,6 +74,8 @@ class Charge:
     share: Share | None = None
     meter_code: str | None = None
     cutoff: datetime | None = None
+    received_after: datetime | None = None
+    group: tuple[tuple[str, str | None], ...] = ()
 
     def __post_init__(self) -> None:
         if (self.quantity_before is not None) != (self.kind is ChargeKind.LATE_USAGE):
@@ -202,6 +205,12 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
         "rounding": Rounding.HALF_UP.value,
         "amount_minor": amount_minor,
     }
+    if charge.group:
+        trace["group"] = {
+            "values": dict(charge.group),
+            "received_after": _instant(charge.received_after),
+            "received_until": _instant(charge.cutoff),
+        }
     own = {field.name: getattr(charge, field.name) for field in fields(charge)}
     return ResultLine(
         **own, amount_minor=amount_minor, unit_amount=_one_price(charge, draft.steps), working=trace
@@ -225,6 +234,10 @@ def _step_json(step: Step, amount_minor: int) -> dict[str, str | int | None]:
 
 def _text(value: Decimal | None) -> str | None:
     return None if value is None else format_quantity(value)
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
 
 
 def _share_json(share: Share | None) -> dict[str, int] | None:

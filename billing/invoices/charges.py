@@ -7,17 +7,20 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from billing.catalog import selectors as catalog
-from billing.core.billing_moments import BillingMoment, ServicePeriod
+from billing.core.billing_moments import BillingMoment, ServicePeriod, service_period
 from billing.core.invoice import Charge, ChargeKind, Timing
 from billing.core.periods import Period
 from billing.core.proration import ProrationPolicy, Share, share_of
 from billing.core.tax import TaxTreatment, determine
-from billing.revenue.inputs import meter_of, metered_items, quantity_of, usage_quantities
+from billing.revenue.inputs import GroupUsage, billable, metered_items, usage_of_items
 from billing.subscriptions.models import BilledPeriod, BilledReason, Subscription, SubscriptionItem
-from billing.subscriptions.selectors import billed_periods
+from billing.subscriptions.selectors import billed_periods, terms_of
 from billing.usage import selectors as usage
 from customers.models import Customer, LegalEntity
 from customers.selectors import customer_tax_party, legal_entity_tax_party
+
+DESCRIPTION_MAX = 300
+"""Characters of a line's text."""
 
 LATE_PERIODS_MAX = 36
 """How many billed periods of an item are searched for usage that arrived late."""
@@ -25,13 +28,17 @@ LATE_PERIODS_MAX = 36
 
 @dataclass(frozen=True, slots=True)
 class DueCharge:
-    """A charge, the item it belongs to, and the rectangle of service and receipt time that it bills."""
+    """A charge, the item it belongs to, and the rectangle of service and receipt time that it bills.
+
+    bills_rectangle: of the lines of a meter's groups, which are billed together, the first one stands for all.
+    """
 
     charge: Charge
     item: SubscriptionItem
     reason: BilledReason
     received_after: datetime | None
     received_until: datetime | None
+    bills_rectangle: bool = True
 
 
 def tax_treatment(*, legal_entity: LegalEntity, customer: Customer, on: datetime) -> TaxTreatment:
@@ -91,7 +98,7 @@ def _usage_charges(
     """Usage of the ended period and late usage of it and of earlier ones, by item id."""
     if not items or moment.ended is None:
         return {}
-    ended = moment.ended.service
+    ended = moment.ended
     billed = billed_periods(item_ids=[item.pk for item in items], reason=BilledReason.USAGE)
     charges: dict[int, list[DueCharge]] = {}
     for item in items:
@@ -105,7 +112,7 @@ def _usage_charges(
 def _fresh_charges(
     subscription: Subscription,
     item: SubscriptionItem,
-    ended: Period,
+    ended: ServicePeriod,
     billed: Sequence[BilledPeriod],
     cutoff: datetime,
 ) -> list[DueCharge]:
@@ -113,15 +120,35 @@ def _fresh_charges(
 
     If the first bill was taken back while a later one over late usage stands, it is everything before that.
     """
-    gaps = receipt_gaps([row for row in billed if _overlaps(row, ended)], until=cutoff)
+    gaps = receipt_gaps([row for row in billed if _overlaps(row, ended.service)], until=cutoff)
     if not gaps or gaps[0][0] is not None:
         return []
     until = gaps[0][1]
-    quantities = usage_quantities(
-        customer=subscription.customer, items=[item], period=ended, received_until=until
-    )
-    charge = _charge(item, ChargeKind.USAGE, quantities[item.pk], ended, cutoff=until)
-    return [DueCharge(charge, item, BilledReason.USAGE, None, until)]
+    used = _used(subscription, item, ended.service, ended.whole, until)
+    charges = [
+        _charge(item, ChargeKind.USAGE, quantity, ended.service, cutoff=until, group=group)
+        for group, quantity in used.items()
+    ]
+    return [
+        DueCharge(charge, item, BilledReason.USAGE, None, until, place == 0)
+        for place, charge in enumerate(charges)
+    ]
+
+
+Group = tuple[tuple[str, str | None], ...]
+
+
+def _used(
+    subscription: Subscription, item: SubscriptionItem, period: Period, whole: Period, until: datetime
+) -> dict[Group, Decimal]:
+    """The units to price of each group of an item's meter, as received until an instant.
+
+    Less than nothing has no price and counts as nothing. A meter with groups and no usage has one empty line.
+    """
+    found: Sequence[GroupUsage] = usage_of_items(
+        customer=subscription.customer, items=[item], period=period, received_until=until, whole=whole
+    )[item.pk]
+    return {one.group: billable(one.quantity) for one in found} or {(): Decimal(0)}
 
 
 def receipt_gaps(
@@ -164,31 +191,38 @@ def _late_charges(
         received_after=min(after for _, after, _ in gaps),
     ):
         return []
-    charges = (_late_charge(subscription, item, *gap) for gap in gaps)
-    return [charge for charge in charges if charge is not None]
+    return [charge for gap in gaps for charge in _late_charges_of(subscription, item, *gap)]
 
 
-def _late_charge(
+def _late_charges_of(
     subscription: Subscription, item: SubscriptionItem, period: Period, after: datetime, until: datetime
-) -> DueCharge | None:
-    """What the usage received in (after, until] adds to the price of its period; None if there is none."""
-    meter = meter_of(item)
-    totals = usage.late_totals(
-        customer=subscription.customer,
-        meters=[meter],
-        start_at=period.start,
-        end_at=period.end,
-        received_after=after,
-        received_until=until,
-    )
-    quantity = quantity_of(meter, totals)
-    if not quantity:
-        return None
-    before = usage_quantities(
-        customer=subscription.customer, items=[item], period=period, received_until=after
-    )[item.pk]
-    charge = _charge(item, ChargeKind.LATE_USAGE, quantity, period, cutoff=until, quantity_before=before)
-    return DueCharge(charge, item, BilledReason.USAGE, after, until)
+) -> list[DueCharge]:
+    """What was received or corrected in (after, until] changes the units of its period by; a line per group."""
+    whole = _whole_of(subscription, period)
+    before = _used(subscription, item, period, whole, after)
+    now = _used(subscription, item, period, whole, until)
+    charges: list[DueCharge] = []
+    for group in sorted({*before, *now}, key=str):
+        already, quantity = before.get(group, Decimal(0)), now.get(group, Decimal(0))
+        if quantity == already:
+            continue
+        charge = _charge(
+            item,
+            ChargeKind.LATE_USAGE,
+            quantity - already,
+            period,
+            cutoff=until,
+            received_after=after,
+            quantity_before=already,
+            group=group,
+        )
+        charges.append(DueCharge(charge, item, BilledReason.USAGE, after, until, not charges))
+    return charges
+
+
+def _whole_of(subscription: Subscription, period: Period) -> Period:
+    """The whole service period that a billed one is, or is a part of."""
+    return service_period(terms_of(subscription), period.start).whole
 
 
 def _charge(
@@ -198,13 +232,16 @@ def _charge(
     period: Period,
     *,
     cutoff: datetime | None = None,
+    received_after: datetime | None = None,
     quantity_before: Decimal | None = None,
     share: Share | None = None,
+    group: Group = (),
 ) -> Charge:
     price = item.price
+    values = ", ".join(f"{name}: {'none' if value is None else value}" for name, value in group)
     return Charge(
         code=price.code,
-        description=price.name,
+        description=f"{price.name} ({values})"[:DESCRIPTION_MAX] if values else price.name,
         kind=kind,
         model=catalog.price_model(price),
         price_id=price.public_id,
@@ -218,4 +255,6 @@ def _charge(
         meter_code=price.meter.code if price.meter else None,
         item_id=item.public_id,
         cutoff=cutoff,
+        received_after=received_after,
+        group=group,
     )

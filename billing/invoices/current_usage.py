@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.core.periods import Period
-from billing.revenue.inputs import meter_of, metered_items, usage_quantities, usage_value_minor
+from billing.revenue.inputs import meter_of, metered_items, usage_of_items, value_of_usage_minor
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.selectors import current_period
 
@@ -40,22 +40,32 @@ def current_usage(*, subscription: Subscription, at: datetime) -> CurrentUsage |
     period = current_period(subscription, at=at)
     if period is None:
         return None
-    items = metered_items(list(subscription.items.select_related("price__meter").order_by("price__position")))
-    quantities = usage_quantities(
-        customer=subscription.customer, items=items, period=period.service, received_until=None
+    items = metered_items(
+        list(
+            subscription.items.select_related("price__meter", "price__plan_version").order_by(
+                "price__position"
+            )
+        )
+    )
+    for item in items:
+        item.subscription = subscription
+    used = usage_of_items(
+        customer=subscription.customer,
+        items=items,
+        period=period.service,
+        received_until=None,
+        whole=period.whole,
     )
     rows = []
     for item in items:
-        item.subscription = subscription
-        quantity = quantities[item.pk]
         rows.append(
             UsageSoFar(
                 code=item.price.code,
                 description=item.price.name,
                 meter=meter_of(item).code,
                 unit_code=item.price.unit_code,
-                quantity=quantity,
-                amount_minor=usage_value_minor(item, quantity),
+                quantity=sum((one.quantity for one in used[item.pk]), Decimal(0)),
+                amount_minor=value_of_usage_minor(item, used[item.pk]),
                 currency=subscription.currency,
             )
         )

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from billing.catalog.models import Meter, Price
 from billing.core.aggregation import Partial
+from billing.core.billing_moments import service_period
 from billing.core.errors import BillingError, Kind
 from billing.core.invoice import (
     RULES_VERSION,
@@ -30,8 +31,9 @@ from billing.core.pricing import parse_price
 from billing.core.proration import ProrationUnit, Share
 from billing.core.tax import TaxCategory, TaxTreatment
 from billing.invoices.models import Invoice, InvoiceLine
-from billing.revenue.inputs import NOTHING, quantity_of
-from billing.subscriptions.models import BilledPeriod
+from billing.revenue.inputs import NOTHING, billable, usage_of_items
+from billing.subscriptions.models import BilledPeriod, SubscriptionItem
+from billing.subscriptions.selectors import terms_of
 from billing.usage.selectors import late_totals, usage_totals
 
 
@@ -71,9 +73,21 @@ class Recomputed:
 
 
 def receipts_of(lines: Sequence[InvoiceLine]) -> dict[str, Receipt]:
-    """The receipts that each usage line bills, by the line's public id; those taken back still name theirs."""
+    """The receipts that each usage line bills, by the line's public id; those taken back still name theirs.
+
+    The lines of a meter's groups are billed together by the rectangle of the first; each keeps its receipts.
+    """
     rows = BilledPeriod.objects.filter(line_id__in=[line.public_id for line in lines if line.meter_code])
-    return {row.line_id: Receipt(row.received_after, row.received_until) for row in rows}
+    found = {row.line_id: Receipt(row.received_after, row.received_until) for row in rows}
+    for line in lines:
+        group = line.working.get("group")
+        if group and line.public_id not in found:
+            after, until = (
+                None if group[name] is None else datetime.fromisoformat(group[name])
+                for name in ("received_after", "received_until")
+            )
+            found[line.public_id] = Receipt(after, until)
+    return found
 
 
 def usage_behind(*, invoice: Invoice, line: InvoiceLine, meter: Meter, receipt: Receipt) -> Partial:
@@ -93,6 +107,27 @@ def usage_behind(*, invoice: Invoice, line: InvoiceLine, meter: Meter, receipt: 
     return found.get(meter.pk, NOTHING)
 
 
+def units_behind(*, line: InvoiceLine, until: datetime | None) -> Decimal:
+    """The units that a usage line's item had in the line's period and group, as received until an instant."""
+    item = (
+        SubscriptionItem.objects.select_related(
+            "price__meter", "price__plan_version", "subscription__customer"
+        )
+        .select_related("subscription__plan_version")
+        .get(pk=line.item_id)
+    )
+    period = Period(line.service_start_at, line.service_end_at)
+    used = usage_of_items(
+        customer=item.subscription.customer,
+        items=[item],
+        period=period,
+        received_until=until,
+        whole=service_period(terms_of(item.subscription), period.start).whole,
+    )[item.pk]
+    wanted = (line.working.get("group") or {}).get("values", {})
+    return sum((billable(one.quantity) for one in used if dict(one.group) == wanted), Decimal(0))
+
+
 def recompute_line(*, invoice: Invoice, line: InvoiceLine) -> Recomputed:
     """Compute a line again. A fee's quantity is the one it was billed with; usage is recounted from its events.
 
@@ -103,16 +138,11 @@ def recompute_line(*, invoice: Invoice, line: InvoiceLine) -> Recomputed:
         raise OtherRules(f"The line was computed by rules version {working.get('rules_version')}.")
     quantity, before = Decimal(working["quantity"]), None
     if line.meter_code:
-        meter = Meter.objects.get(code=line.meter_code)
         receipt = receipts_of([line]).get(line.public_id) or Receipt(None, invoice.usage_cutoff_at)
-        quantity = quantity_of(
-            meter, {meter.pk: usage_behind(invoice=invoice, line=line, meter=meter, receipt=receipt)}
-        )
+        quantity = units_behind(line=line, until=receipt.until)
         if receipt.after is not None:
-            earlier = Receipt(None, receipt.after)
-            before = quantity_of(
-                meter, {meter.pk: usage_behind(invoice=invoice, line=line, meter=meter, receipt=earlier)}
-            )
+            before = units_behind(line=line, until=receipt.after)
+            quantity -= before
     result = _calculate(invoice, line, quantity, before)
     price = Price.objects.filter(public_id=working["price_id"]).first()
     unchanged = price is not None and parse_price(price.model, price.definition) == result.model

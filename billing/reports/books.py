@@ -324,11 +324,15 @@ CHECKS: tuple[Check, ...] = (
             JOIN subscriptions_subscriptionitem item ON item.id = accrued.item_id
             JOIN subscriptions_subscription subscription ON subscription.id = item.subscription_id
             JOIN LATERAL (
-                SELECT sum(line.amount_minor) AS amount, max(billed.received_until) AS received_until,
+                SELECT (SELECT sum(line.amount_minor) FROM invoices_invoiceline line
+                        JOIN invoices_invoice invoice ON invoice.id = line.invoice_id
+                        WHERE line.item_id = accrued.item_id AND line.timing = 'in_arrears'
+                          AND line.service_start_at = accrued.start_at
+                          AND invoice.public_id = ANY(array_agg(billed.invoice_id))) AS amount,
+                       max(billed.received_until) AS received_until,
                        bool_and(billed.released_at IS NULL AND invoice.status = 'finalized') AS is_final
                 FROM subscriptions_billedperiod billed
-                LEFT JOIN invoices_invoiceline line ON line.public_id = billed.line_id
-                LEFT JOIN invoices_invoice invoice ON invoice.id = line.invoice_id
+                LEFT JOIN invoices_invoice invoice ON invoice.public_id = billed.invoice_id
                 WHERE billed.item_id = accrued.item_id AND billed.reason = 'usage'
                   AND billed.start_at = accrued.start_at
             ) invoiced ON invoiced.is_final
@@ -336,6 +340,10 @@ CHECKS: tuple[Check, ...] = (
                 SELECT FROM usage_usageevent event
                 WHERE event.customer_id = subscription.customer_id AND event.at >= accrued.start_at
                   AND event.at < accrued.end_at AND event.received_at > invoiced.received_until)
+            AND NOT EXISTS (
+                SELECT FROM usage_usagesign sign
+                WHERE sign.customer_id = subscription.customer_id AND sign.at >= accrued.start_at
+                  AND sign.at < accrued.end_at AND sign.received_at > invoiced.received_until)
         """),
     ),
     Check(

@@ -18,7 +18,7 @@ from billing.core.revenue import slices
 from billing.ledger import selectors as ledger_selectors
 from billing.ledger import services as ledger
 from billing.platform.actors import Actor
-from billing.revenue.inputs import metered_items, usage_quantities, usage_value_minor
+from billing.revenue.inputs import metered_items, usage_of_items, value_of_usage_minor
 from billing.revenue.models import RevenueSchedule, RevenueSlice, UsageAccrual
 from billing.revenue.selectors import accrued_minor, due_slices
 from billing.subscriptions.models import Subscription, SubscriptionItem
@@ -154,10 +154,11 @@ def _accrue_earlier_months(line: UsageLine, last_on: date, actor: Actor, at: dat
 
 def _value(item: SubscriptionItem, used: Period) -> int:
     """What an item's usage of a time costs, as far as it has been received."""
-    quantities = usage_quantities(
-        customer=item.subscription.customer, items=[item], period=used, received_until=None
+    whole = service_period(terms_of(item.subscription), used.start).whole
+    found = usage_of_items(
+        customer=item.subscription.customer, items=[item], period=used, received_until=None, whole=whole
     )
-    return usage_value_minor(item, quantities[item.pk])
+    return value_of_usage_minor(item, found[item.pk])
 
 
 def _accrue(
@@ -369,18 +370,22 @@ def _accrue_month(subscription_id: int, month_on: date, actor: Actor, at: dateti
         .select_related("customer", "legal_entity", "plan_version__plan__product")
         .get(pk=subscription_id)
     )
-    items = metered_items(list(subscription.items.select_related("price__meter").order_by("pk")))
+    items = metered_items(
+        list(subscription.items.select_related("price__meter", "price__plan_version").order_by("pk"))
+    )
+    for item in items:
+        item.subscription = subscription
     span = _month_span(month_on, ZoneInfo(subscription.time_zone))
     counts_on = _next_month(month_on) - timedelta(days=1)
     amounts = []
     for period in _service_periods(subscription, span):
         used = Period(period.start, min(period.end, span.end))
-        quantities = usage_quantities(
-            customer=subscription.customer, items=items, period=used, received_until=None
+        whole = service_period(terms_of(subscription), period.start).whole
+        found = usage_of_items(
+            customer=subscription.customer, items=items, period=used, received_until=None, whole=whole
         )
         for item in items:
-            item.subscription = subscription
-            missing_minor = usage_value_minor(item, quantities[item.pk]) - accrued_minor(
+            missing_minor = value_of_usage_minor(item, found[item.pk]) - accrued_minor(
                 item_id=item.pk, start_at=period.start, through_month_on=month_on
             )
             if missing_minor:

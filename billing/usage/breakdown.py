@@ -1,10 +1,12 @@
 """Usage taken apart for people: by day, by hour, by a property of the events; and the events themselves.
 
 Days and hours of all receipts cost the rollups; a property, or a range of receipt, costs the events of the period,
-which an index finds. The parts always add up to `usage_totals` of the same period: they read the same events once.
+which an index finds. The parts of a count or sum add up to `usage_totals` of the same period: they read the same
+events once. Those of a meter that replays its events are measured each by itself, and only `measured_total` is the
+whole.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,10 +16,22 @@ from django.db import connection
 
 from billing.catalog.models import Meter
 from billing.catalog.selectors import rule_of
-from billing.core.aggregation import Partial, aggregate
+from billing.core.aggregation import (
+    MERGEABLE,
+    Aggregation,
+    Measured,
+    MeterEvent,
+    Partial,
+    Window,
+    aggregate,
+    group_of,
+    measure,
+    measure_groups,
+)
 from billing.core.errors import InvalidPeriod
 from billing.core.quantity import format_quantity
-from billing.usage.readings import READING_SQL, bucket_of
+from billing.usage.measuring import Asked, day_starts, hour_starts, stored_events, usage_in_parts
+from billing.usage.readings import FACTS_SQL, READING_SQL, bucket_of
 from customers.models import Customer, LegalEntity
 
 GROUPS_MAX = 50
@@ -71,7 +85,7 @@ class Question:
 
 _EVENTS = f"""
     FROM catalog_meter meter
-    JOIN usage_usageevent event ON event.event_type = meter.event_type AND event.customer_id = %(customer)s
+    JOIN {FACTS_SQL} event ON event.event_type = meter.event_type AND event.customer_id = %(customer)s
     {READING_SQL}
     WHERE meter.id = %(meter)s AND event.at >= %(start_at)s AND event.at < %(end_at)s
       AND (%(received_after)s::timestamptz IS NULL OR event.received_at > %(received_after)s)
@@ -89,7 +103,8 @@ _ROLLUPS = """
     GROUP BY 1 ORDER BY 1
 """
 _BY_VALUE = f"""
-    SELECT event.properties ->> %(property)s AS value, count(*), sum(reading.quantity)
+    SELECT event.properties ->> %(property)s AS value, sum(event.sign) AS count,
+           sum(event.sign * reading.quantity) AS sum
     {_EVENTS}
     GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1
 """
@@ -115,6 +130,8 @@ def usage_by_time(question: Question, *, unit: str) -> list[Part]:
     Raises InvalidPeriod for more than 400 days by day, 32 by hour, 100 where receipt is limited.
     """
     _require_range(question, HOURS_RANGE_MAX if unit == "hour" else DAYS_RANGE_MAX)
+    if _replays(question.meter):
+        return _replayed_by_time(question, unit)
     is_even = question.start_at == bucket_of(question.start_at) and question.end_at == bucket_of(
         question.end_at
     )
@@ -125,7 +142,8 @@ def usage_by_time(question: Question, *, unit: str) -> list[Part]:
             _require_range(question, EVENTS_RANGE_MAX)
             start = _START[unit].format(at="event.at")
             cursor.execute(
-                f"SELECT {start} AS start_at, count(*), sum(reading.quantity) {_EVENTS} GROUP BY 1 ORDER BY 1",
+                f"SELECT {start} AS start_at, sum(event.sign), sum(event.sign * reading.quantity) {_EVENTS}"
+                " GROUP BY 1 ORDER BY 1",
                 question.params(),
             )
         return [
@@ -140,6 +158,8 @@ def usage_by_property(question: Question, *, name: str) -> list[Part]:
     Raises InvalidPeriod for more than 100 days.
     """
     _require_range(question, EVENTS_RANGE_MAX)
+    if _replays(question.meter):
+        return _replayed_by_property(question, name)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -156,6 +176,63 @@ def usage_by_property(question: Question, *, name: str) -> list[Part]:
             _part(question.meter, None, value, count, total, is_others=is_others)
             for value, is_others, count, total, _ in cursor.fetchall()
         ]
+
+
+def measured_total(question: Question) -> Measured:
+    """What the meter measures of the whole question, its groups together; parts of it need not add up to that."""
+    rule = replace(rule_of(question.meter), group_by=())
+    return measure(rule, _events_of(question), _window(question))
+
+
+def _replays(meter: Meter) -> bool:
+    """Whether counts and sums of events do not tell what the meter measures."""
+    rule = rule_of(meter)
+    return not MERGEABLE[rule.aggregation] or rule.aggregation in (Aggregation.MIN, Aggregation.MAX)
+
+
+def _window(question: Question) -> Window:
+    return Window(question.start_at, question.end_at, question.zone)
+
+
+def _events_of(question: Question) -> list[MeterEvent]:
+    rule = replace(rule_of(question.meter), group_by=())
+    events = stored_events(
+        customer=question.customer,
+        meter=question.meter,
+        rule=rule,
+        window=_window(question),
+        received_after=question.received_after,
+        received_until=question.received_until,
+    )
+    return list(events)
+
+
+def _replayed_by_time(question: Question, unit: str) -> list[Part]:
+    _require_range(question, EVENTS_RANGE_MAX)
+    zone = question.zone
+    parts = usage_in_parts(
+        customer=question.customer,
+        asked=Asked(question.meter, rule_of(question.meter)),
+        window=_window(question),
+        starts=day_starts(zone) if unit == "day" else hour_starts(zone),
+        received_after=question.received_after,
+        received_until=question.received_until,
+    )
+    return [Part(part.start_at, None, part.own.units, part.own.event_count) for part in parts]
+
+
+def _replayed_by_property(question: Question, name: str) -> list[Part]:
+    rule = replace(rule_of(question.meter), group_by=(name,), prorated=False)
+    events, window = _events_of(question), _window(question)
+    found = measure_groups(rule, events, window)
+    order = sorted(found, key=lambda key: (-found[key].units, key[0] is None, key[0] or ""))
+    named = order[:GROUPS_MAX]
+    parts = [Part(None, key[0], found[key].units, found[key].event_count) for key in named]
+    if len(order) > GROUPS_MAX:
+        rest = [event for event in events if group_of(rule, event.properties) not in set(named)]
+        others = measure(rule, rest, window)
+        parts.append(Part(None, None, others.units, others.event_count, is_others=True))
+    return parts
 
 
 def property_names(*, customer: Customer, meter: Meter, end_at: datetime) -> list[str]:

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.catalog.models import Meter
-from billing.platform.fields import PublicIdField, QuantityField
+from billing.platform.fields import ActorColumns, PublicIdField, QuantityField, is_one_of
 from customers.models import Customer
 
 
@@ -42,7 +42,7 @@ class UsageEvent(models.Model):
 
 
 class UsageRollup(models.Model):
-    """Count and sum of one meter for one customer in one quarter of an hour, UTC.
+    """Count, sum and bounds of one meter for one customer in one quarter of an hour, UTC.
 
     Kept current in the transaction that stores the events, so that a period costs its rollups, never its events.
     Every time zone's midnight falls on a bound of these buckets.
@@ -53,6 +53,10 @@ class UsageRollup(models.Model):
     bucket_at = models.DateTimeField(help_text="Start of the quarter of an hour.")
     event_count = models.BigIntegerField()
     quantity_sum = QuantityField()
+    quantity_min = QuantityField(
+        null=True, help_text="Of meters that look for the smallest or largest; else empty."
+    )
+    quantity_max = QuantityField(null=True, help_text="As quantity_min.")
 
     class Meta:
         constraints = [
@@ -64,6 +68,98 @@ class UsageRollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.meter_id} {self.bucket_at:%Y-%m-%d %H:%M}: {self.quantity_sum}"
+
+
+class CorrectionKind(models.TextChoices):
+    """What a person did about usage that was wrong."""
+
+    CANCEL = "cancel", "Canceled events"
+    AMEND = "amend", "Amended an event"
+    BACKFILL = "backfill", "Backfilled a time"
+    REVERT = "revert", "Took a correction back"
+
+
+class UsageCorrection(ActorColumns):
+    """Who corrected which usage, when and why. The events stay; what counts is told by `UsageSign`."""
+
+    public_id = PublicIdField(prefix="uco")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=CorrectionKind.choices)
+    event_type = models.CharField(max_length=120)
+    reason = models.CharField(max_length=500, help_text="Why; shown beside the lines that it changes.")
+    start_at = models.DateTimeField(help_text="The earliest time of usage that it may change.")
+    end_at = models.DateTimeField(help_text="The first time of usage after what it may change.")
+    recorded_at = models.DateTimeField(help_text="When it was made; later bills see its effect.")
+    reverts = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="reverted_by",
+        help_text="The correction that this one takes back.",
+    )
+
+    class Meta:
+        permissions = [("correct_usage", "Can correct usage")]
+        constraints = [
+            models.CheckConstraint(
+                condition=is_one_of("kind", CorrectionKind.values), name="usage_correction_kind_is_known"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="usage_correction_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(end_at__gt=models.F("start_at")), name="usage_correction_spans_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="revert", reverts__isnull=False) | (~Q(kind="revert") & Q(reverts=None)),
+                name="usage_correction_reverts_another",
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "-recorded_at"], name="usage_correction_by_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.event_type} {self.recorded_at:%Y-%m-%d}"
+
+
+class UsageSign(models.Model):
+    """An event no longer counts (-1), or counts again (+1), from a time of receipt on.
+
+    A fact beside the event, which never changes: what was billed with a cut-off before it is still what it was.
+    The columns of the event are repeated, so that readings add up events and signs alike.
+    """
+
+    correction = models.ForeignKey(UsageCorrection, on_delete=models.PROTECT, related_name="signs")
+    event = models.ForeignKey(UsageEvent, on_delete=models.PROTECT, related_name="signs")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+", db_index=False)
+    event_type = models.CharField(max_length=120)
+    at = models.DateTimeField()
+    received_at = models.DateTimeField(help_text="When it was recorded, while the customer was locked.")
+    properties = models.JSONField()
+    sign = models.SmallIntegerField(help_text="-1: no longer counts. 1: counts again.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["correction", "event"], name="correction_names_an_event_once"),
+            models.CheckConstraint(condition=Q(sign__in=[-1, 1]), name="sign_takes_away_or_gives_back"),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "event_type", "at"], name="usage_sign_by_time"),
+            models.Index(fields=["customer", "received_at"], name="usage_sign_by_receipt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sign:+d} {self.event_id}"
+
+
+class UsageAddition(models.Model):
+    """An event that a correction brought in: the new content of an amended one, or one of a backfill."""
+
+    correction = models.ForeignKey(UsageCorrection, on_delete=models.PROTECT, related_name="additions")
+    event = models.OneToOneField(UsageEvent, on_delete=models.PROTECT, related_name="addition")
+    replaces = models.ForeignKey(
+        UsageEvent, on_delete=models.PROTECT, null=True, related_name="+", help_text="The event it amends."
+    )
+
+    def __str__(self) -> str:
+        return str(self.event_id)
 
 
 class UsageNotice(models.Model):

@@ -17,8 +17,8 @@ from billing.catalog.models import Meter
 from billing.core.aggregation import Partial
 from billing.core.errors import InvalidPeriod
 from billing.core.quantity import format_quantity
-from billing.usage.models import UsageEvent
-from billing.usage.readings import BUCKET, READING_SQL, bucket_of
+from billing.usage.models import UsageEvent, UsageSign
+from billing.usage.readings import BOUNDED_SQL, BUCKET, FACTS_SQL, LIVE_SQL, READING_SQL, TICK, bucket_of
 from customers.models import Customer
 
 
@@ -34,13 +34,15 @@ class RollupMismatch:
 
 
 _ROLLUPS = """
-    SELECT meter_id, sum(event_count) AS event_count, sum(quantity_sum) AS quantity_sum FROM usage_usagerollup
+    SELECT meter_id, sum(event_count) AS event_count, sum(quantity_sum) AS quantity_sum,
+           min(quantity_min) AS quantity_min, max(quantity_max) AS quantity_max FROM usage_usagerollup
     WHERE customer_id = %(customer)s AND meter_id = ANY(%(meters)s)
       AND bucket_at >= %(first_bucket)s AND bucket_at < %(last_bucket)s
     GROUP BY meter_id
 """
 _DAYS = """
-    SELECT meter_id, (bucket_at AT TIME ZONE %(zone)s)::date, sum(event_count)::bigint, sum(quantity_sum)
+    SELECT meter_id, (bucket_at AT TIME ZONE %(zone)s)::date, sum(event_count)::bigint, sum(quantity_sum),
+           min(quantity_min), max(quantity_max)
     FROM usage_usagerollup
     WHERE customer_id = %(customer)s AND meter_id = ANY(%(meters)s)
       AND bucket_at >= %(first_bucket)s AND bucket_at < %(end_at)s
@@ -53,22 +55,26 @@ _BETWEEN = "AND event.received_at > %(received_after)s AND event.received_at <= 
 _MISMATCHES = f"""
     WITH recount AS (
         SELECT event.customer_id, meter.id AS meter_id, date_bin('15 minutes', event.at, 'epoch') AS bucket_at,
-               count(*) AS event_count, sum(reading.quantity) AS quantity_sum
-        FROM catalog_meter meter JOIN usage_usageevent event ON event.event_type = meter.event_type
+               count(*) AS event_count, sum(reading.quantity) AS quantity_sum,
+               min({BOUNDED_SQL}) AS quantity_min, max({BOUNDED_SQL}) AS quantity_max
+        FROM catalog_meter meter JOIN {LIVE_SQL} event ON event.event_type = meter.event_type
         {READING_SQL}
         GROUP BY 1, 2, 3
     )
     SELECT customer.public_id, meter.code, bucket_at,
-           coalesce(stored.event_count, 0), coalesce(stored.quantity_sum, 0),
-           coalesce(recount.event_count, 0), coalesce(recount.quantity_sum, 0)
+           coalesce(stored.event_count, 0), coalesce(stored.quantity_sum, 0), stored.quantity_min,
+           stored.quantity_max,
+           coalesce(recount.event_count, 0), coalesce(recount.quantity_sum, 0), recount.quantity_min,
+           recount.quantity_max
     FROM usage_usagerollup stored FULL JOIN recount USING (customer_id, meter_id, bucket_at)
     JOIN customers_customer customer ON customer.id = customer_id
     JOIN catalog_meter meter ON meter.id = meter_id
-    WHERE (coalesce(stored.event_count, 0), coalesce(stored.quantity_sum, 0))
-       IS DISTINCT FROM (coalesce(recount.event_count, 0), coalesce(recount.quantity_sum, 0))
+    WHERE (coalesce(stored.event_count, 0), coalesce(stored.quantity_sum, 0), stored.quantity_min, stored.quantity_max)
+       IS DISTINCT FROM
+          (coalesce(recount.event_count, 0), coalesce(recount.quantity_sum, 0), recount.quantity_min,
+           recount.quantity_max)
     ORDER BY customer.public_id, meter.code, bucket_at LIMIT %(limit)s
 """  # noqa: S608  (constants only)
-_TICK = timedelta(microseconds=1)
 
 
 def usage_totals(
@@ -83,10 +89,12 @@ def usage_totals(
 
     received_until: only events received until then, so that a frozen cut-off gives the same answer later; None for
     all. Every meter is in the answer. Bounds may lie anywhere; they need not fall on a quarter of an hour.
+    The smallest and largest values are right only if nothing was received after the cut-off and nothing corrected:
+    use `measuring.measure_usage`, which knows.
     Raises InvalidPeriod.
     """
     _require_period(start_at, end_at)
-    first_bucket = bucket_of(start_at + BUCKET - _TICK)
+    first_bucket = bucket_of(start_at + BUCKET - TICK)
     last_bucket = bucket_of(end_at)
     until = "" if received_until is None else _UNTIL
     parts: list[str] = []
@@ -130,8 +138,8 @@ def daily_totals(
                 "zone": zone.key,
             },
         )
-        for meter_pk, day, count, total in cursor.fetchall():
-            found.setdefault(day, {})[meter_pk] = Partial(count, Decimal(format_quantity(total)))
+        for meter_pk, day, count, total, low, high in cursor.fetchall():
+            found.setdefault(day, {})[meter_pk] = _partial(count, total, low, high)
     for bound in (start_at, end_at):
         if bound != bucket_of(bound):  # a day that a bound cuts within a rollup is counted from its events
             day = bound.astimezone(zone).date()
@@ -172,10 +180,9 @@ def late_totals(
 def has_events_received_after(
     *, customer: Customer, start_at: datetime, end_at: datetime, received_after: datetime
 ) -> bool:
-    """Whether any event with `at` in [start_at, end_at) arrived after an instant: is there late usage at all?"""
-    return UsageEvent.objects.filter(
-        customer=customer, received_at__gt=received_after, at__gte=start_at, at__lt=end_at
-    ).exists()
+    """Whether usage with `at` in [start_at, end_at) arrived or was corrected after an instant: is there any at all?"""
+    late = {"customer": customer, "received_at__gt": received_after, "at__gte": start_at, "at__lt": end_at}
+    return UsageEvent.objects.filter(**late).exists() or UsageSign.objects.filter(**late).exists()
 
 
 def receipt_cutoff(*, customer: Customer, at: datetime) -> datetime:
@@ -185,8 +192,12 @@ def receipt_cutoff(*, customer: Customer, at: datetime) -> datetime:
     taken in afterwards, after it. Holds only under a lock on the customer's row (update or no key update) that
     lasts until the bill is committed: ingestion waits for it, and reads the time once it has it.
     """
-    last = UsageEvent.objects.filter(customer=customer).aggregate(last=Max("received_at"))["last"]
-    return at if last is None else max(at, last)
+    lasts = [
+        model.objects.filter(customer=customer).aggregate(last=Max("received_at"))["last"]
+        for model in (UsageEvent, UsageSign)
+    ]
+    latest: datetime = max([at, *(last for last in lasts if last is not None)])
+    return latest
 
 
 def rollup_mismatches(*, limit: int = 100) -> list[RollupMismatch]:
@@ -194,17 +205,19 @@ def rollup_mismatches(*, limit: int = 100) -> list[RollupMismatch]:
     with connection.cursor() as cursor:
         cursor.execute(_MISMATCHES, {"limit": limit})
         return [
-            RollupMismatch(customer, meter, bucket_at, Partial(count, total), Partial(recount, retotal))
-            for customer, meter, bucket_at, count, total, recount, retotal in cursor.fetchall()
+            RollupMismatch(customer, meter, bucket_at, Partial(*numbers[:4]), Partial(*numbers[4:]))
+            for customer, meter, bucket_at, *numbers in cursor.fetchall()
         ]
 
 
 def _events(sign: str, start: str, end: str, received: str) -> str:
     """The part that reads events: adds them (+) or takes them away (-), between two parameters named here."""
     return f"""
-    SELECT meter.id AS meter_id, {sign}count(*) AS event_count, {sign}sum(reading.quantity) AS quantity_sum
+    SELECT meter.id AS meter_id, {sign}sum(event.sign) AS event_count,
+           {sign}sum(event.sign * reading.quantity) AS quantity_sum,
+           min({BOUNDED_SQL}) AS quantity_min, max({BOUNDED_SQL}) AS quantity_max
     FROM catalog_meter meter
-    JOIN usage_usageevent event ON event.event_type = meter.event_type AND event.customer_id = %(customer)s
+    JOIN {FACTS_SQL} event ON event.event_type = meter.event_type AND event.customer_id = %(customer)s
     {READING_SQL}
     WHERE meter.id = ANY(%(meters)s) AND event.at >= %({start})s AND event.at < %({end})s {received}
     GROUP BY meter.id
@@ -223,10 +236,15 @@ def _totals(
     totals = {meter.pk: Partial() for meter in meters}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT meter_id, sum(event_count)::bigint, sum(quantity_sum) FROM ({' UNION ALL '.join(parts)}) AS part"  # noqa: S608
-            " GROUP BY meter_id",
+            "SELECT meter_id, sum(event_count)::bigint, sum(quantity_sum), min(quantity_min), max(quantity_max)"  # noqa: S608
+            f" FROM ({' UNION ALL '.join(parts)}) AS part GROUP BY meter_id",
             {**bounds, "customer": customer.pk, "meters": sorted(totals)},
         )
-        for meter_pk, count, total in cursor.fetchall():
-            totals[meter_pk] = Partial(count, Decimal(format_quantity(total)))
+        for meter_pk, count, total, low, high in cursor.fetchall():
+            totals[meter_pk] = _partial(count, total, low, high)
     return totals
+
+
+def _partial(count: int, total: Decimal, low: Decimal | None, high: Decimal | None) -> Partial:
+    low, high = (None if bound is None else Decimal(format_quantity(bound)) for bound in (low, high))
+    return Partial(count, Decimal(format_quantity(total)), low, high)

@@ -2,7 +2,7 @@
    while one types. Without this script everything is there, and the buttons do it. */
 (() => {
   function showFor(form) {
-    const choice = form.elements.model;
+    const choice = form.elements.model || form.elements.aggregation;
     if (!choice) return;
     const groups = form.querySelectorAll("[data-for]");
     const apply = () => groups.forEach((group) => {

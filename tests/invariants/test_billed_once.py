@@ -7,12 +7,13 @@ import pytest
 
 from billing.reports.books import check_books
 from billing.subscriptions.models import SubscriptionItem
-from billing.usage.models import UsageEvent, UsageRollup
-from billing.usage.services import IncomingEvent, ingest
+from billing.usage.models import UsageEvent, UsageRollup, UsageSign
+from billing.usage.services import IncomingEvent, cancel_events, ingest
 from customers.models import Customer
 from customers.selectors import now_for
 from tests import factories
 from tests.billing_factories import billed_customer, subscription_of, version_with_fee
+from tests.factories import ACTOR
 from tests.invariants.hostile import (
     EXCLUSION,
     UNIQUE,
@@ -185,3 +186,49 @@ def test_subscription_terms_never_move(item: SubscriptionItem) -> None:
         if column not in movable:
             with refused("subscription_terms_never_move"):
                 sql(f"UPDATE subscriptions_subscription SET {change} WHERE id = %s", item.subscription_id)
+
+
+@pytest.fixture
+def corrected(metered: Customer) -> UsageSign:
+    """The sign by which the customer's event no longer counts."""
+    cancel_events(
+        customer_id=metered.public_id, event_ids=["e1"], reason="wrong", actor=ACTOR, at=now_for(metered)
+    )
+    return UsageSign.objects.get()
+
+
+def test_i13_an_event_counts_once_or_not_at_all(corrected: UsageSign) -> None:
+    customer = corrected.customer
+    back = {"correction_id": _copy_of(corrected), "sign": 1}
+    with accepted():
+        copy_row("usage_usagesign", corrected.pk, **back)
+    with refused("i13_event_counts_once_or_not"):
+        copy_row("usage_usagesign", corrected.pk, **{**back, "sign": -1})
+    with refused("usage_sign_repeats_its_event"):
+        copy_row("usage_usagesign", corrected.pk, **back, properties={"other": 1})
+    with refused("usage_sign_repeats_its_event"):
+        copy_row("usage_usagesign", corrected.pk, **back, customer_id=billed_customer().pk)
+    with refused("usage_sign_repeats_its_event"):
+        copy_row("usage_usagesign", corrected.pk, **back, received_at="2000-01-01T00:00:00Z")
+    with refused("correction_names_an_event_once", UNIQUE):
+        copy_row("usage_usagesign", corrected.pk, sign=1)
+    assert usage_total_is_nothing(customer)
+
+
+def _copy_of(sign: UsageSign) -> int:
+    return copy_row("usage_usagecorrection", sign.correction_id)
+
+
+def usage_total_is_nothing(customer: Customer) -> bool:
+    """Whether the rollups of the customer say that nothing counts."""
+    return not UsageRollup.objects.filter(customer=customer, event_count__gt=0).exists()
+
+
+def test_a_correction_says_why_and_what_it_takes_back(corrected: UsageSign) -> None:
+    correction = corrected.correction_id
+    with refused("usage_correction_has_a_reason"):
+        copy_row("usage_usagecorrection", correction, reason="")
+    with refused("usage_correction_reverts_another"):
+        copy_row("usage_usagecorrection", correction, kind="revert")
+    with refused("usage_correction_spans_time"):
+        copy_row("usage_usagecorrection", correction, end_at="2000-01-01T00:00:00Z")

@@ -122,3 +122,48 @@ def test_a_customer_on_a_clock_buys_from_test_entities_only() -> None:
     live = factories.legal_entity(is_test=False)
     with refused("customer_on_a_clock_needs_a_test_entity"):
         copy_row("subscriptions_subscription", subscription.pk, legal_entity_id=live.pk)
+
+
+def test_what_a_meter_measures_never_changes() -> None:
+    meter = factories.meter()
+    with accepted():
+        sql("UPDATE catalog_meter SET name = 'Tokens read' WHERE id = %s", meter.pk)
+    changes = tampering("catalog_meter")
+    for column in (
+        "aggregation",
+        "property",
+        "filters",
+        "group_by",
+        "rounding_decimals",
+        "recurring",
+        "event_type",
+    ):
+        with refused("meter_measures_the_same"):
+            sql(f"UPDATE catalog_meter SET {changes[column]} WHERE id = %s", meter.pk)
+
+
+@pytest.mark.parametrize(
+    ("changes", "constraint"),
+    [
+        ({"aggregation": "median"}, "aggregation_is_known"),
+        ({"aggregation": "count"}, "meter_names_a_property_unless_it_counts"),
+        ({"property": ""}, "meter_names_a_property_unless_it_counts"),
+        ({"percentile": "95"}, "meter_has_a_percentile_if_it_is_one"),
+        ({"aggregation": "percentile"}, "meter_has_a_percentile_if_it_is_one"),
+        ({"multiplier": "2"}, "meter_has_a_multiplier_if_it_multiplies"),
+        ({"expression": "a + b"}, "meter_has_an_expression_if_it_is_one"),
+        ({"rounding": "up"}, "meter_rounding_is_known"),
+    ],
+)
+def test_a_meter_that_cannot_measure_is_not_stored(changes: dict[str, str], constraint: str) -> None:
+    meter = factories.meter()
+    with accepted():
+        copy_row("catalog_meter", meter.pk, code="another")
+    with refused(constraint):
+        copy_row("catalog_meter", meter.pk, code="another", **changes)
+
+
+def test_only_prices_of_usage_have_filters() -> None:
+    version = factories.plan_version(publish=False)
+    with refused("only_usage_has_filters"):
+        copy_row("catalog_price", version.prices.get().pk, code="x", position=9, filters={"model": ["large"]})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.usage.services import IncomingEvent, ingest
+from billing.usage.services import IncomingEvent, amend_event, ingest
 from customers.models import Customer
 from customers.selectors import now_for
 from tests import factories
@@ -15,6 +15,9 @@ APPEND_ONLY = {
     "ledger_posting": "i4_posting_is_append_only",
     "invoices_storeddocument": "i7_stored_document_never_changes",
     "usage_usageevent": "i12_event_is_append_only",
+    "usage_usagecorrection": "usage_correction_is_append_only",
+    "usage_usagesign": "usage_sign_is_append_only",
+    "usage_usageaddition": "usage_addition_is_append_only",
     "revenue_revenueschedule": "i22_schedule_never_changes",
     "payments_paymentallocation": "allocation_is_append_only",
     "activity_activity": "i33_activity_is_append_only",
@@ -31,6 +34,9 @@ TRUNCATED = {
     "ledger_posting": "i4_posting_is_append_only",
     "invoices_storeddocument": "i7_stored_document_is_retained",
     "usage_usageevent": "i12_event_is_append_only",
+    "usage_usagecorrection": "usage_correction_is_append_only",
+    "usage_usagesign": "usage_sign_is_append_only",
+    "usage_usageaddition": "usage_addition_is_append_only",
     "payments_paymentallocation": "allocation_is_append_only",
     "activity_activity": "i33_activity_is_append_only",
 }
@@ -43,6 +49,14 @@ def full_database(committed_db: str) -> Customer:
     customer = billed_customer(version=version_with_fee(meters=[meter]))
     at = now_for(customer)
     ingest(events=[IncomingEvent("e1", customer.public_id, meter.event_type, at, {})])
+    amend_event(
+        customer_id=customer.public_id,
+        event_id="e1",
+        properties={},
+        reason="wrong",
+        actor=factories.ACTOR,
+        at=at,
+    )
     store_document(paid_invoice(customer), retain_until="2034-01-01")
     receipt(customer, 1000)
     return customer

@@ -304,7 +304,8 @@ def is_sound() -> bool:
     while activity.chain():
         pass
     assert not Activity.objects.filter(chain_position=None).exists()
-    assert check_books() == []
+    found = check_books()
+    assert found == [], found
     return True
 
 

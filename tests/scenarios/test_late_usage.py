@@ -214,7 +214,7 @@ def test_a_correction_that_takes_usage_back_lowers_revenue_and_the_unbilled_rece
     assert is_sound()
 
 
-def test_less_than_no_usage_has_no_price_and_parks_its_customer_without_stopping_the_close() -> None:
+def test_less_than_no_usage_costs_nothing_and_what_comes_late_is_priced_with_it() -> None:
     story = Story(NOV_1)
     buyer = story.customer()
     story.subscribe(buyer, story.version(usage(meter(allow_negative=True)), factories.fee()))
@@ -222,7 +222,8 @@ def test_less_than_no_usage_has_no_price_and_parks_its_customer_without_stopping
     story.use(buyer, NOV_1, -5)
     story.advance(DEC_1)
     assert story.close(NOVEMBER).accruals == 0
-    assert story.bill() == []
+    assert lines(story.bill_one())[0] == ("usage", "usage", "0", "0.00")
     story.use(buyer, utc(2023, 11, 30), 105)
-    assert lines(story.bill_one())[0] == ("usage", "usage", "100", "1.00")
+    story.advance(JAN_1)
+    assert lines(story.bill_one())[1] == ("usage", "late_usage", "100", "1.00")
     assert is_sound()

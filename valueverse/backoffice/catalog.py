@@ -16,11 +16,11 @@ from billing.platform import display
 from valueverse.backoffice.catalog_verbs import (
     PRICE_VERBS,
     VERSION_VERBS,
-    NewMeter,
     NewPlan,
     NewProduct,
     NewVersion,
 )
+from valueverse.backoffice.meter_forms import NewMeter, meter_words
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.price_preview import charts, preview
 from valueverse.backoffice.version_difference import difference, effects, subscribers, term_words
@@ -59,6 +59,7 @@ class MeterPage(ObjectPage, MeterAdmin):
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         return {
             "title": row.name,
+            "words": meter_words(row),
             "prices": list(row.prices.select_related("plan_version__plan").order_by("-pk")[:ROWS]),
             "activity": list(activity_of(object_id=row.public_id)[:20]),
         }

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from billing.catalog import services
-from billing.catalog.models import METERED, Meter, Plan, PlanVersion, Product
+from billing.catalog.models import Plan, PlanVersion, Product
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
 from billing.platform import display
@@ -44,56 +44,6 @@ class NewProduct(Creation):
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
         made = services.create_product(**data, actor=actor, at=at)
         return Outcome(f"Created {made.name}. Next: a plan that belongs to it.", made)
-
-
-AGGREGATIONS = {"count": "Count: how many events there are", "sum": "Sum: add up a property of the events"}
-
-
-class MeterForm(forms.Form):
-    code = forms.CharField(max_length=60, help_text=CODE_HELP)
-    name = forms.CharField(max_length=120, help_text="What is counted, like Input tokens.")
-    event_type = forms.CharField(
-        max_length=120,
-        label="Event type",
-        help_text="The type of the usage events it reads, as they are sent.",
-    )
-    aggregation = forms.ChoiceField(
-        choices=[(str(one), AGGREGATIONS.get(str(one), str(one).capitalize())) for one in METERED]
-    )
-    property = forms.CharField(
-        required=False,
-        max_length=120,
-        help_text="Which property of the event is added up, like input_tokens. Empty for count.",
-    )
-    unit_code = forms.CharField(
-        max_length=3, initial="C62", label="Unit code", help_text="UN/ECE code; C62 is 'one'."
-    )
-    allow_negative = forms.BooleanField(
-        required=False,
-        label="Events may take quantity back",
-        help_text="For corrections with a negative quantity.",
-    )
-
-
-class NewMeter(Creation):
-    """A meter."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "new",
-            "New meter",
-            "catalog.add_meter",
-            "A meter never changes. Events that are stored already are counted after it is made.",
-            MeterForm,
-            model=Meter,
-        )
-
-    def button(self, row: Any, data: Data) -> str:
-        return "Create meter"
-
-    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
-        made = services.create_meter(**data, actor=actor, at=at)
-        return Outcome(f"Created {made.code}. Next: a price in a plan version that uses it.", made)
 
 
 class PlanForm(forms.Form):

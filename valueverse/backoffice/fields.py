@@ -71,3 +71,32 @@ class CountryChoice(forms.CharField):
         if text and text not in COUNTRIES:
             raise forms.ValidationError(f"There is no country {text}. Use its ISO 3166 code, like DE.")
         return text
+
+
+class FiltersField(forms.CharField):
+    """Filters as lines of `property: value, value`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "help_text", "One property a line, with the values that count: region: eu, uk. Empty for all."
+        )
+        super().__init__(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 2}), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        found: dict[str, list[str]] = {}
+        for line in super().clean(value).splitlines():
+            if not line.strip():
+                continue
+            name, colon, values = line.partition(":")
+            allowed = [one.strip() for one in values.split(",") if one.strip()]
+            if not colon or not name.strip() or not allowed:
+                raise forms.ValidationError("A line is a property, a colon and its values: region: eu, uk.")
+            if name.strip() in found:
+                raise forms.ValidationError(f"'{name.strip()}' has two lines; put its values in one.")
+            found[name.strip()] = allowed
+        return found
+
+
+def filters_text(filters: dict[str, list[str]]) -> str:
+    """Filters as the form shows them."""
+    return "\n".join(f"{name}: {', '.join(values)}" for name, values in filters.items())

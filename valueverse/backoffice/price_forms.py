@@ -10,7 +10,7 @@ from billing.catalog.services import PriceInput
 from billing.core.pricing import MODEL_CODES, ConversionRounding
 from billing.core.pricing.tiers import TIERS_MAX
 from billing.core.quantity import format_quantity
-from valueverse.backoffice.fields import FigureField, typed
+from valueverse.backoffice.fields import FigureField, FiltersField, filters_text, typed
 from valueverse.backoffice.verbs import Data
 
 MODELS = {
@@ -76,6 +76,11 @@ class PriceForm(forms.Form):
         label="Unit code",
         help_text="UN/ECE code printed in e-invoices; empty takes the meter's. C62 is 'one'.",
     )
+    filters = FiltersField(
+        label="Only events with",
+        help_text="To price parts of one meter differently, one property a line: model: large, xlarge. Prices on a "
+        "meter may not overlap; one without filters takes the rest.",
+    )
     amount = FigureField(required=False, label="Amount of the fee")
     unit_amount = FigureField(required=False, label="Price of one unit", help_text="Up to 12 decimals.")
     size = FigureField(required=False, label="Units in a package")
@@ -105,7 +110,7 @@ class PriceForm(forms.Form):
 
     tiers_before = "Tiers without usage"
     sections = (
-        ("", ["code", "name", "model", "meter", "unit_code"]),
+        ("", ["code", "name", "model", "meter", "filters", "unit_code"]),
         ("Flat", ["amount"], "flat"),
         ("Per unit", ["unit_amount"], "per_unit"),
         ("Package", ["size", "package_amount", "free_units"], "package"),
@@ -167,6 +172,7 @@ class PriceForm(forms.Form):
                 definition=definition,
                 meter=found["meter"],
                 unit_code=found["unit_code"],
+                filters=found.get("filters") or {},
             )
         return found
 
@@ -323,6 +329,7 @@ def initial_of(price: Price) -> Data:
         "model": price.model,
         "meter": price.meter_id,
         "unit_code": price.unit_code,
+        "filters": filters_text(price.filters),
         "tiers": max(ROWS_MIN, len(definition.get("tiers", ()))),
     }
     for name in FIGURES.get(price.model, ()):

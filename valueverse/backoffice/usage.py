@@ -1,7 +1,7 @@
 """The usage explorer: a meter of a customer by day, hour or property, with the price so far, down to the events."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from billing.catalog.models import Meter
+from billing.catalog.selectors import rule_of
+from billing.core.aggregation import adds_up
 from billing.core.errors import InvalidPeriod
 from billing.core.money import format_major
 from billing.core.periods import Period
@@ -21,7 +23,14 @@ from billing.core.quantity import EXACT, format_quantity
 from billing.revenue.inputs import usage_value_minor
 from billing.subscriptions.models import SubscriptionItem
 from billing.subscriptions.selectors import current_period
-from billing.usage.breakdown import Part, Question, property_names, usage_by_property, usage_by_time
+from billing.usage.breakdown import (
+    Part,
+    Question,
+    measured_total,
+    property_names,
+    usage_by_property,
+    usage_by_time,
+)
 from billing.usage.models import UsageEvent
 from customers.models import Customer
 from customers.selectors import now_for
@@ -143,7 +152,12 @@ def explore(form: ExplorerForm) -> Explored:
     else:
         parts = usage_by_property(question, name=dimension)
     quantity, events = Decimal(0), 0
-    may_price = priced is not None and priced.period is not None and question.received_after is None
+    may_price = (
+        priced is not None
+        and priced.period is not None
+        and question.received_after is None
+        and not (priced.item.price.filters or priced.item.price.excluded or question.meter.group_by)
+    )
     rows: list[Row] = []
     largest = max((abs(part.quantity) for part in parts), default=Decimal(0))
     for part in parts:
@@ -153,6 +167,11 @@ def explore(form: ExplorerForm) -> Explored:
         )
         share = int(abs(part.quantity) * 1000 / largest) if largest else 0
         rows.append(Row(part, label_of(part, question, by), so_far, events_of(part, question, by), share))
+    if not adds_up(rule_of(question.meter)):
+        # The parts are measured each by itself; what is priced is what the whole measures.
+        whole = measured_total(question)
+        quantity, events = whole.units, whole.event_count
+        rows = [replace(row, so_far_minor=None) for row in rows]
     total = usage_value_minor(priced.item, quantity) if may_price and priced else None
     return Explored(question, by, rows, quantity, events, priced, total)
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from billing.catalog.models import Meter
+from billing.catalog.selectors import rule_of
 from billing.core.aggregation import Aggregation
 from billing.core.errors import BillingError
 from billing.usage.exact_json import decode
@@ -82,9 +83,11 @@ def row_of(event: UsageEvent, meter: Meter | None) -> EventRow:
     if meter is None:
         return EventRow(event, text, None, "Accepted", "good")
     try:
-        quantity = reading(meter, decode(text.encode()))
+        quantity = reading(meter, rule_of(meter), decode(text.encode()))
     except BillingError as error:
         return EventRow(event, text, None, f"Not read: {error.message}", "caution")
+    if quantity is None:
+        return EventRow(event, text, None, "Left out by the meter's filters", "caution")
     if meter.aggregation == Aggregation.COUNT:
         quantity = Decimal(1)
     return EventRow(event, text, quantity, "Accepted", "good")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from billing.catalog.models import PlanVersion, Price
 from billing.catalog.selectors import price_model
@@ -15,10 +16,9 @@ from billing.core.periods import Period
 from billing.core.pricing import rate
 from billing.core.pricing.differences import Change, Difference, NamedPrice, differences
 from billing.platform import display
-from billing.revenue.inputs import quantity_of
+from billing.revenue.inputs import billable, usage_of_prices
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.selectors import terms_of
-from billing.usage.selectors import usage_totals
 from customers.models import Customer
 from customers.selectors import now_for
 
@@ -181,15 +181,18 @@ def last_period(subscription: Subscription, *, at: datetime) -> Period | None:
 def _effect(subscription: Subscription, prices: Sequence[Price], period: Period) -> Effect:
     items = list(subscription.items.all())
     old = [item.price for item in items]
-    meters = {price.meter.pk: price.meter for price in [*old, *prices] if price.meter is not None}
-    totals = usage_totals(
+    metered = [price for price in [*old, *prices] if price.meter is not None]
+    found = usage_of_prices(
         customer=subscription.customer,
-        meters=list(meters.values()),
-        start_at=period.start,
-        end_at=period.end,
-        received_until=None,
+        prices=metered,
+        period=period,
+        zone=ZoneInfo(subscription.time_zone),
+        whole=service_period(terms_of(subscription), period.start).whole,
     )
-    quantities = {key: max(quantity_of(meter, totals), Decimal(0)) for key, meter in meters.items()}
+    quantities = {
+        price.pk: [billable(one.quantity) for one in groups]
+        for price, groups in zip(metered, found, strict=True)
+    }
     fees = {item.price.code: item.quantity for item in items if item.price.meter_id is None}
     currency = subscription.currency
     before = sum(_amount(price, quantities, fees, currency) for price in old)
@@ -198,7 +201,8 @@ def _effect(subscription: Subscription, prices: Sequence[Price], period: Period)
 
 
 def _amount(
-    price: Price, quantities: Mapping[int, Decimal], fees: Mapping[str, Decimal], currency: str
+    price: Price, quantities: Mapping[int, Sequence[Decimal]], fees: Mapping[str, Decimal], currency: str
 ) -> int:
-    quantity = fees.get(price.code, Decimal(1)) if price.meter_id is None else quantities[price.meter_id]
-    return to_minor(rate(price_model(price), quantity).amount, currency, Rounding.HALF_UP)
+    priced = [fees.get(price.code, Decimal(1))] if price.meter_id is None else quantities[price.pk]
+    model = price_model(price)
+    return sum(to_minor(rate(model, quantity).amount, currency, Rounding.HALF_UP) for quantity in priced)

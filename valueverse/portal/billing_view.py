@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from billing.catalog.models import Meter
 from billing.catalog.selectors import rule_of
-from billing.core.aggregation import Partial, aggregate
+from billing.core.aggregation import Partial, aggregate, rounded_units
 from billing.core.billing_moments import service_period
 from billing.core.errors import TaxUndetermined
 from billing.core.invoice import ChargeKind
@@ -17,9 +17,18 @@ from billing.core.lifecycles import SubscriptionStatus
 from billing.core.periods import Period
 from billing.invoices.current_usage import CurrentUsage, current_usage
 from billing.invoices.selectors import preview_invoice
-from billing.revenue.inputs import meter_of, metered_items, usage_value_minor
+from billing.revenue.inputs import (
+    asked_by,
+    meter_of,
+    metered_items,
+    usage_of_items,
+    usage_value_minor,
+    value_of_usage_minor,
+    window_of,
+)
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from billing.subscriptions.selectors import subscriptions_visible_to, terms_of
+from billing.usage.measuring import day_starts, is_plain, usage_in_parts
 from billing.usage.selectors import daily_totals, receipt_cutoff
 from customers.models import Customer
 
@@ -130,9 +139,17 @@ def _periods(subscription: Subscription, at: datetime) -> Iterator[Period]:
 
 def usage_by_day(subscription: Subscription, *, period: Period) -> list[UsageOfMeter]:
     """Every metered price of a subscription over a period, day by day of its time zone."""
-    items = metered_items(list(subscription.items.select_related("price__meter").order_by("price__position")))
+    items = metered_items(
+        list(
+            subscription.items.select_related("price__meter", "price__plan_version").order_by(
+                "price__position"
+            )
+        )
+    )
     if not items:
         return []
+    for item in items:
+        item.subscription = subscription
     days = daily_totals(
         customer=subscription.customer,
         meters=[meter_of(item) for item in items],
@@ -140,13 +157,36 @@ def usage_by_day(subscription: Subscription, *, period: Period) -> list[UsageOfM
         end_at=period.end,
         zone=ZoneInfo(subscription.time_zone),
     )
-    return [_of_meter(subscription, item, days) for item in items]
+    return [
+        _of_meter(item, days) if is_plain(asked_by(item.price)) else _replayed(subscription, item, period)
+        for item in items
+    ]
 
 
-def _of_meter(
-    subscription: Subscription, item: SubscriptionItem, days: dict[date, dict[int, Partial]]
-) -> UsageOfMeter:
-    item.subscription = subscription
+def _replayed(subscription: Subscription, item: SubscriptionItem, period: Period) -> UsageOfMeter:
+    """A price whose meter replays its events: each day by itself, and what the period costs up to it."""
+    zone = ZoneInfo(subscription.time_zone)
+    whole = service_period(terms_of(subscription), period.start).whole
+    parts = usage_in_parts(
+        customer=subscription.customer,
+        asked=asked_by(item.price),
+        window=window_of(period, zone, whole),
+        starts=day_starts(zone),
+    )
+    rows = [
+        UsageDay(
+            part.start_at.astimezone(zone).date(), part.own.units, usage_value_minor(item, part.so_far.units)
+        )
+        for part in parts
+    ]
+    used = usage_of_items(
+        customer=subscription.customer, items=[item], period=period, received_until=None, whole=whole
+    )[item.pk]
+    quantity = sum((one.quantity for one in used), Decimal(0))
+    return UsageOfMeter(item, meter_of(item), rows, quantity, value_of_usage_minor(item, used))
+
+
+def _of_meter(item: SubscriptionItem, days: dict[date, dict[int, Partial]]) -> UsageOfMeter:
     meter = meter_of(item)
     rule = rule_of(meter)
     rows: list[UsageDay] = []
@@ -156,7 +196,7 @@ def _of_meter(
         if not part.count:
             continue
         so_far += part
-        value = usage_value_minor(item, aggregate(rule, so_far))
+        value = usage_value_minor(item, rounded_units(rule, aggregate(rule, so_far)))
         rows.append(UsageDay(day, aggregate(rule, part), value))
-    quantity = aggregate(rule, so_far)
+    quantity = rounded_units(rule, aggregate(rule, so_far))
     return UsageOfMeter(item, meter, rows, quantity, usage_value_minor(item, quantity))

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from billing.catalog.models import METERED
+from billing.core.aggregation import Aggregation, UnitRounding
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.pricing import MODEL_CODES
@@ -22,18 +22,56 @@ _DEFINITION = (
 )
 
 
+_FILTERS = 'Only events with these values, all of which must hold: {"region": ["eu", "uk"]}.'
+
+
+class FiltersField(serializers.DictField):
+    """Properties, and for each the texts it may have."""
+
+    child = serializers.ListField(child=TextField(max_length=500), max_length=100)
+
+
 class MeterInput(Input):
     """A new meter."""
 
     code = TextField(max_length=60)
     name = TextField(max_length=120)
     event_type = TextField(max_length=120, help_text="Type of the usage events it reads.")
-    aggregation = serializers.ChoiceField(choices=[(str(value), str(value)) for value in METERED])
+    aggregation = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Aggregation])
     property = TextField(
         required=False,
         allow_blank=True,
         max_length=120,
-        help_text="What is added up; leave it out for count.",
+        help_text="What is measured; leave it out for count and expression.",
+    )
+    filters = FiltersField(required=False, help_text=_FILTERS)
+    group_by = serializers.ListField(
+        child=TextField(max_length=120),
+        required=False,
+        max_length=4,
+        help_text="Properties whose values are measured, priced and listed apart.",
+    )
+    rounding = serializers.ChoiceField(
+        choices=[(str(value), str(value)) for value in UnitRounding],
+        required=False,
+        help_text="What is done to the units of a period before they are priced.",
+    )
+    rounding_decimals = serializers.IntegerField(
+        required=False, min_value=-12, max_value=12, help_text="Decimals after rounding; -2 is hundreds."
+    )
+    recurring = FlagField(required=False, help_text="Whether what is there is carried into the next period.")
+    prorated = FlagField(
+        required=False, help_text="Whether each change counts only for the days of the period that it lasts."
+    )
+    percentile = QuantityField(
+        required=False, allow_null=True, help_text="For a percentile: over 0 up to 100, nearest rank."
+    )
+    multiplier = QuantityField(required=False, allow_null=True, help_text="For sum_with_multiplier.")
+    expression = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=500,
+        help_text="For expression: arithmetic over properties of the event, like gb * hours.",
     )
     unit_code = TextField(required=False, max_length=3, help_text="UN/ECE recommendation 20; C62 is 'one'.")
     allow_negative = FlagField(required=False, help_text="Whether an event may take quantity back.")
@@ -48,6 +86,15 @@ class MeterOutput(Output):
     event_type = TextField()
     aggregation = TextField()
     property = TextField()
+    filters = FiltersField(help_text=_FILTERS)
+    group_by = serializers.ListField(child=TextField())
+    rounding = TextField()
+    rounding_decimals = serializers.IntegerField()
+    recurring = FlagField()
+    prorated = FlagField()
+    percentile = QuantityField(allow_null=True)
+    multiplier = QuantityField(allow_null=True)
+    expression = TextField()
     unit_code = TextField()
     allow_negative = FlagField()
     created_at = InstantField()
@@ -80,6 +127,11 @@ class PriceIn(Input):
     model = serializers.ChoiceField(choices=[(code, code) for code in MODEL_CODES])
     definition = serializers.DictField(help_text=_DEFINITION)
     unit_code = TextField(required=False, max_length=3, help_text="The meter's unit unless told.")
+    filters = FiltersField(
+        required=False,
+        help_text="Of several prices on one meter: only events with these values. They may not overlap; one price "
+        "without filters takes the rest.",
+    )
 
 
 class PriceOutput(Output):
@@ -96,6 +148,7 @@ class PriceOutput(Output):
     definition = serializers.DictField(help_text=_DEFINITION)
     timing = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Timing])
     unit_code = TextField()
+    filters = FiltersField(help_text=_FILTERS)
 
 
 class PriceDetailOutput(PriceOutput):

@@ -21,6 +21,7 @@ def price_inputs(plan_version: PlanVersion) -> list[PriceInput]:
             definition=row.definition,
             meter=row.meter,
             unit_code=row.unit_code,
+            filters=row.filters,
         )
         for row in plan_version.prices.select_related("meter").order_by("position")
     ]
@@ -76,4 +77,4 @@ def discard_plan_version(*, plan_version: PlanVersion, actor: Actor, at: datetim
 
 
 def _shown(row: Price) -> tuple[object, ...]:
-    return (row.code, row.name, row.model, row.definition, row.meter_id, row.unit_code)
+    return (row.code, row.name, row.model, row.definition, row.meter_id, row.unit_code, row.filters)

@@ -1,8 +1,9 @@
 """Making what is sold. Published plan versions never change: new terms are a new version."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +11,9 @@ from django.db import transaction
 from django.db.models import Max, Model
 
 from billing.activity import services as activity
-from billing.catalog.models import METERED, Meter, Plan, PlanVersion, Price, Product
-from billing.core.aggregation import Aggregation
+from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product
+from billing.catalog.selectors import filters_beside
+from billing.core.aggregation import meter_filters, meter_rule, require_disjoint
 from billing.core.errors import BillingError, InvalidInput, InvalidPrice, Kind
 from billing.core.events import EventName
 from billing.core.invoice import Timing
@@ -63,6 +65,7 @@ class PriceInput:
     definition: Mapping[str, object]
     meter: Meter | None = None
     unit_code: str = ""
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -73,28 +76,53 @@ def create_meter(
     event_type: str,
     aggregation: str,
     property: str = "",
+    filters: Mapping[str, Sequence[str]] | None = None,
+    group_by: Sequence[str] = (),
+    rounding: str = "none",
+    rounding_decimals: int = 0,
+    recurring: bool = False,
+    prorated: bool = False,
+    percentile: Decimal | None = None,
+    multiplier: Decimal | None = None,
+    expression: str = "",
     unit_code: str = "C62",
     allow_negative: bool = False,
     actor: Actor,
     at: datetime,
 ) -> Meter:
-    """Make a meter that adds up one property of the events of a type, or counts them.
+    """Make a meter: what it makes of the events of a type is told by `core.aggregation.meter_rule`.
 
     It reads the events of its type, those stored before too: they are counted after the event. Emits
-    meter.created. Raises InvalidInput, CodeTaken.
+    meter.created. Raises InvalidInput, InvalidMeter, InvalidExpression, CodeTaken.
     """
-    if aggregation not in list(METERED):
-        raise InvalidInput(f"An aggregation is one of {', '.join(METERED)}.", field="aggregation")
-    if (aggregation == Aggregation.COUNT) != (not property):
-        raise InvalidInput(
-            "A meter names the property it adds up; one that counts names none.", field="property"
-        )
+    rule = meter_rule(
+        aggregation,
+        property=property,
+        filters=filters,
+        group_by=group_by,
+        rounding=rounding,
+        rounding_decimals=rounding_decimals,
+        recurring=recurring,
+        prorated=prorated,
+        percentile=percentile,
+        multiplier=multiplier,
+        expression=expression,
+    )
     meter = Meter(
         code=require_code(code),
         name=name,
         event_type=event_type,
-        aggregation=aggregation,
+        aggregation=rule.aggregation.value,
         property=property,
+        filters={name: list(values) for name, values in rule.filters},
+        group_by=list(rule.group_by),
+        rounding=rule.rounding.value,
+        rounding_decimals=rule.rounding_decimals,
+        recurring=rule.recurring,
+        prorated=rule.prorated,
+        percentile=rule.percentile,
+        multiplier=multiplier,
+        expression=rule.expression.text if rule.expression else "",
         unit_code=require_unit_code(unit_code),
         allow_negative=allow_negative,
         created_at=at,
@@ -211,10 +239,13 @@ def put_price(row: Price, price: PriceInput) -> None:
     except InvalidPrice as error:
         error.rename_fields(lambda name: name if name in ("model", "definition") else f"definition.{name}")
         raise
+    if price.filters and price.meter is None:
+        raise InvalidInput("Only a price on a meter has filters.", field="filters")
     if isinstance(model, Flat):
         _require_fee(model, price, version.currency)
     row.code, row.name, row.meter = require_code(price.code), price.name, price.meter
     row.model, row.definition = price.model, definition_of(model)
+    row.filters = {name: list(values) for name, values in meter_filters(price.filters)}
     row.timing = (Timing.IN_ARREARS if price.meter else Timing.IN_ADVANCE).value
     row.unit_code = require_unit_code(price.unit_code or (price.meter.unit_code if price.meter else "C62"))
     require_fields(row)
@@ -229,6 +260,7 @@ def price_data(row: Price) -> dict[str, Any]:
         "code": row.code,
         "model": row.model,
         "definition": row.definition,
+        "filters": row.filters,
     }
 
 
@@ -237,7 +269,7 @@ def publish_plan_version(*, plan_version: PlanVersion, actor: Actor, at: datetim
     """Close a version for changes and open it for subscriptions.
 
     Idempotent: a published version is returned unchanged. Locks the version. Emits plan_version.published.
-    Raises PlanVersionEmpty.
+    Raises PlanVersionEmpty, OverlappingFilters.
     """
     version = (
         PlanVersion.objects.select_for_update(of=("self",)).select_related("plan").get(pk=plan_version.pk)
@@ -246,11 +278,27 @@ def publish_plan_version(*, plan_version: PlanVersion, actor: Actor, at: datetim
         return version
     if not version.prices.exists():
         raise PlanVersionEmpty("A plan version needs at least one price.", field="prices")
+    _require_one_bucket_each(version)
     version.published_at = at
     version.save(update_fields=["published_at"])
     data = {"plan": version.plan.code, "version": version.version}
     record(EventName.PLAN_VERSION_PUBLISHED, "plan_version", version.public_id, actor, at, data)
     return version
+
+
+def _require_one_bucket_each(version: PlanVersion) -> None:
+    """Each event of a meter falls to one price of a version whose prices part it by filters (I14)."""
+    by_meter: dict[int, list[Price]] = {}
+    for row in version.prices.filter(meter__isnull=False).order_by("position"):
+        assert row.meter_id is not None
+        by_meter.setdefault(row.meter_id, []).append(row)
+    for rows in by_meter.values():
+        if any(row.filters for row in rows):
+            require_disjoint({row.code: row.filters for row in rows})
+        for row in rows:
+            if not row.filters and len(rows) > 1:
+                row.excluded = filters_beside(row)
+                row.save(update_fields=["excluded"])
 
 
 def open_version(plan_version: PlanVersion) -> PlanVersion:

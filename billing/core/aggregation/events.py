@@ -54,7 +54,11 @@ def property_text(value: object) -> str | None:
 
 def passes(rule: MeterRule, properties: Mapping[str, object]) -> bool:
     """Whether an event with these properties is one that the meter reads."""
-    return all(property_text(properties.get(name)) in allowed for name, allowed in rule.filters)
+    return _holds(rule.filters, properties) and not any(_holds(one, properties) for one in rule.excluded)
+
+
+def _holds(filters: tuple[tuple[str, tuple[str, ...]], ...], properties: Mapping[str, object]) -> bool:
+    return all(property_text(properties.get(name)) in allowed for name, allowed in filters)
 
 
 def group_of(rule: MeterRule, properties: Mapping[str, object]) -> tuple[str | None, ...]:

@@ -32,6 +32,12 @@ def merges(rule: MeterRule) -> bool:
     return MERGEABLE[rule.aggregation] and not rule.group_by and not rule.prorated
 
 
+def adds_up(rule: MeterRule) -> bool:
+    """Whether the units of the parts of a period add up to those of the whole, before the meter rounds."""
+    kinds = (Aggregation.COUNT, Aggregation.SUM, Aggregation.SUM_WITH_MULTIPLIER, Aggregation.EXPRESSION)
+    return rule.aggregation in kinds and not rule.recurring and not rule.prorated
+
+
 @dataclass(frozen=True, slots=True)
 class Partial:
     """Events counted, their property summed and its bounds; `+` merges two disjoint sets of events.

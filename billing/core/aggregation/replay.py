@@ -113,7 +113,9 @@ def measure(rule: MeterRule, events: Iterable[MeterEvent], window: Window) -> Me
     without = None
     if found.last is None and inside:
         without = _MEASURES[rule.aggregation](rule, before, inside[:-1], window).full
-    last = found.last if found.last is not None else (found.full - without if without is not None else ZERO)
+    last = found.last
+    if last is None:
+        last = DECIMAL.subtract(found.full, without) if without is not None else ZERO
     return Measured(
         units=rounded_units(rule, prorated),
         full_units=rounded_units(rule, found.full),

@@ -220,6 +220,7 @@ def _billed_periods(
             line_id=line.public_id,
         )
         for entry, line in zip(due, lines, strict=True)
+        if entry.bills_rectangle
     ]
 
 

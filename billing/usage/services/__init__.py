@@ -1,5 +1,14 @@
-"""What can be done with usage: take events in, take a file in, count the past of a new meter."""
+"""What can be done with usage: take events in, take a file in, correct it, count the past of a new meter."""
 
+from billing.usage.services.corrections import (
+    CorrectionRefused,
+    CorrectionReverted,
+    EventDoesNotCount,
+    amend_event,
+    backfill_usage,
+    cancel_events,
+    revert_correction,
+)
 from billing.usage.services.events import (
     IncomingEvent,
     Reason,
@@ -15,16 +24,23 @@ from billing.usage.services.notices import take_notices
 __all__ = [
     "BATCH_MAX",
     "BatchTooLarge",
+    "CorrectionRefused",
+    "CorrectionReverted",
+    "EventDoesNotCount",
     "IncomingEvent",
     "Reason",
     "Verdict",
     "VerdictKind",
+    "amend_event",
+    "backfill_usage",
     "begin_import",
+    "cancel_events",
     "count_past_events",
     "event_from_json",
     "finish_import",
     "import_events",
     "ingest",
     "preview_events",
+    "revert_correction",
     "take_notices",
 ]

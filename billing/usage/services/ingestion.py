@@ -18,11 +18,12 @@ import structlog
 from django.db import OperationalError, connection, transaction
 
 from billing.catalog.models import Meter
-from billing.core.aggregation import Partial
+from billing.catalog.selectors import rule_of
+from billing.core.aggregation import Aggregation, MeterRule, Partial
 from billing.core.errors import BillingError, InvalidQuantity, Kind
 from billing.platform import metrics
 from billing.platform.clock import now
-from billing.usage.readings import bucket_of, reading
+from billing.usage.readings import TICK, bucket_of, reading
 from billing.usage.services.events import (
     CheckedEvent,
     IncomingEvent,
@@ -43,7 +44,6 @@ FUTURE_MAX = timedelta(minutes=5)
 
 ATTEMPTS = 5
 _RETRY_STATES = frozenset({"40P01", "40001", "55P03"})  # deadlock, serialization failure, lock not available
-_TICK = timedelta(microseconds=1)
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -137,7 +137,10 @@ def _ingest_once(events: Sequence[IncomingEvent], visible_to: int | None, accept
 
 
 def _sort_out(
-    batch: _Batch, recipients: Mapping[str, _Recipient], meters: Mapping[str, list[Meter]], accept_old: bool
+    batch: _Batch,
+    recipients: Mapping[str, _Recipient],
+    meters: Mapping[str, list[tuple[Meter, MeterRule]]],
+    accept_old: bool,
 ) -> None:
     """Decide what can be decided without looking at stored events; the first of equal ids is the one to store."""
     for place, event in batch.checked.items():
@@ -147,7 +150,7 @@ def _sort_out(
                 raise Refused(Reason.UNKNOWN_CUSTOMER, "there is no such customer", "customer")
             if event.type not in meters:
                 raise Refused(Reason.UNKNOWN_TYPE, "no meter reads events of this type", "type")
-            found = [(meter.pk, Partial(1, reading(meter, event.properties))) for meter in meters[event.type]]
+            found = _readings(meters[event.type], event.properties)
         except InvalidQuantity as error:
             refused = Refused(Reason.INVALID_QUANTITY, error.message, next(iter(error.fields), ""))
             batch.verdicts[place] = refused.verdict(event.id)
@@ -165,6 +168,19 @@ def _sort_out(
         elif key not in batch.new:
             batch.new[key] = place
             batch.readings[key] = found
+
+
+def _readings(
+    meters: Sequence[tuple[Meter, MeterRule]], properties: Mapping[str, object]
+) -> list[tuple[int, Partial]]:
+    """What each meter of the type reads; those whose filters leave the event out read nothing."""
+    found = []
+    for meter, rule in meters:
+        quantity = reading(meter, rule, properties)
+        if quantity is not None:
+            bound = quantity if rule.aggregation in (Aggregation.MIN, Aggregation.MAX) else None
+            found.append((meter.pk, Partial(1, quantity, bound, bound)))
+    return found
 
 
 def _store(batch: _Batch) -> None:
@@ -220,19 +236,36 @@ def _receipts_on_clocks(customer_pks: Sequence[int]) -> dict[int, datetime]:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT customer.id, greatest(clock.now_at, (SELECT max(event.received_at) FROM usage_usageevent event"
-            " WHERE event.customer_id = customer.id))"
+            "SELECT customer.id, greatest(clock.now_at,"
+            " (SELECT max(event.received_at) FROM usage_usageevent event WHERE event.customer_id = customer.id),"
+            " (SELECT max(sign.received_at) FROM usage_usagesign sign WHERE sign.customer_id = customer.id))"
             " FROM customers_customer customer JOIN customers_testclock clock ON clock.id = customer.test_clock_id"
             " WHERE customer.id = ANY(%s)",
             [list(customer_pks)],
         )
-        return {pk: last + _TICK for pk, last in cursor.fetchall()}
+        return {pk: last + TICK for pk, last in cursor.fetchall()}
 
 
-def _meters_by_type(types: Iterable[str]) -> dict[str, list[Meter]]:
-    meters: dict[str, list[Meter]] = defaultdict(list)
+def correction_time(customer_pk: int) -> datetime:
+    """When a correction counts as received, for a customer that the caller has locked: after all that came before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT clock.now_at,"
+            " (SELECT max(event.received_at) FROM usage_usageevent event WHERE event.customer_id = customer.id),"
+            " (SELECT max(sign.received_at) FROM usage_usagesign sign WHERE sign.customer_id = customer.id)"
+            " FROM customers_customer customer LEFT JOIN customers_testclock clock ON clock.id = customer.test_clock_id"
+            " WHERE customer.id = %s",
+            [customer_pk],
+        )
+        clock_at, *lasts = cursor.fetchone()
+    latest: datetime = max([clock_at or now(), *(last for last in lasts if last is not None)])
+    return latest + TICK
+
+
+def _meters_by_type(types: Iterable[str]) -> dict[str, list[tuple[Meter, MeterRule]]]:
+    meters: dict[str, list[tuple[Meter, MeterRule]]] = defaultdict(list)
     for meter in Meter.objects.filter(event_type__in=sorted(types)).order_by("pk"):
-        meters[meter.event_type].append(meter)
+        meters[meter.event_type].append((meter, rule_of(meter)))
     return meters
 
 
@@ -289,16 +322,22 @@ def _add_to_rollups(batch: _Batch, inserted: Iterable[EventKey]) -> None:
     rows = sorted(sums.items())
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO usage_usagerollup AS stored (customer_id, meter_id, bucket_at, event_count, quantity_sum)"
-            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::numeric[])"
+            "INSERT INTO usage_usagerollup AS stored"
+            " (customer_id, meter_id, bucket_at, event_count, quantity_sum, quantity_min, quantity_max)"
+            " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::numeric[],"
+            " %s::numeric[], %s::numeric[])"
             " ON CONFLICT (customer_id, meter_id, bucket_at) DO UPDATE SET"
             " event_count = stored.event_count + excluded.event_count,"
-            " quantity_sum = stored.quantity_sum + excluded.quantity_sum",
+            " quantity_sum = stored.quantity_sum + excluded.quantity_sum,"
+            " quantity_min = least(stored.quantity_min, excluded.quantity_min),"
+            " quantity_max = greatest(stored.quantity_max, excluded.quantity_max)",
             [
                 [customer_pk for (customer_pk, _, _), _ in rows],
                 [meter_pk for (_, meter_pk, _), _ in rows],
                 [bucket_at for (_, _, bucket_at), _ in rows],
                 [total.count for _, total in rows],
                 [total.sum for _, total in rows],
+                [total.min for _, total in rows],
+                [total.max for _, total in rows],
             ],
         )

@@ -1,0 +1,2 @@
+DROP TRIGGER meter_measures_the_same ON catalog_meter;
+DROP FUNCTION vv_meter_measures_the_same();

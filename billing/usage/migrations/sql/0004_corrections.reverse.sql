@@ -1,0 +1,8 @@
+DROP TRIGGER i13_event_counts_once_or_not ON usage_usagesign;
+DROP FUNCTION vv_usage_sign();
+DROP TRIGGER usage_addition_is_not_truncated ON usage_usageaddition;
+DROP TRIGGER usage_addition_is_append_only ON usage_usageaddition;
+DROP TRIGGER usage_sign_is_not_truncated ON usage_usagesign;
+DROP TRIGGER usage_sign_is_append_only ON usage_usagesign;
+DROP TRIGGER usage_correction_is_not_truncated ON usage_usagecorrection;
+DROP TRIGGER usage_correction_is_append_only ON usage_usagecorrection;
