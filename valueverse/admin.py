@@ -16,6 +16,7 @@ from valueverse.backoffice import (
     sellers,
     subscriptions,
     tax_rates,
+    usage_corrections,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "sellers",
     "subscriptions",
     "tax_rates",
+    "usage_corrections",
 ]

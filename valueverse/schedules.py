@@ -20,6 +20,8 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "end-overdue-visits": {"task": "customers.end_overdue_visits", "schedule": 60.0},
     # Answers to repeated requests are kept 30 days, refresh tokens until they expire; a night late does not matter.
     "forget-expired": {"task": "valueverse.forget_expired", "schedule": crontab(hour="3", minute="10")},
+    # Refused usage is kept 30 days, or until somebody has seen to it.
+    "forget-rejected-usage": {"task": "usage.forget_rejected", "schedule": crontab(hour="3", minute="20")},
     # Finance looks at the day before in the morning: release what yesterday completed.
     "recognize-revenue": {"task": "revenue.recognize_revenue", "schedule": crontab(hour="2", minute="30")},
 }

@@ -41,6 +41,8 @@ class EventName(StrEnum):
 
     USAGE_IMPORTED = "usage.imported"
     USAGE_CORRECTED = "usage.corrected"
+    REJECTED_EVENT_REPLAYED = "rejected_event.replayed"
+    REJECTED_EVENT_DISMISSED = "rejected_event.dismissed"
 
     INVOICE_DRAFTED = "invoice.drafted"
     INVOICE_DELETED = "invoice.deleted"

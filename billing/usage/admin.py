@@ -54,3 +54,46 @@ class UsageImportAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     ordering = ("-id",)
     empty_state = "No file was imported yet. manage.py import_usage reads CSV and CloudEvents."
+
+
+class UsageCorrectionAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "customer", "event_type", "reason", "recorded_at", "actor_label")
+    list_select_related = ("customer",)
+    list_filter = (text_is("event_type", "Type", "Like llm_request."), instant_range("recorded_at", "Made"))
+    search_fields = ("=customer__name",)
+    search_help_text = "A customer's exact name"
+    list_help = "What was wrong with usage, who put it right and why. Events themselves never change."
+    sortable_by = ()
+    ordering = ("-id",)
+    empty_state = (
+        "No usage was corrected yet. Cancel events takes wrong ones out; the API amends and backfills."
+    )
+
+
+class RejectedEventAdmin(ReadOnlyAdmin):
+    list_display = (
+        "event_label",
+        "customer",
+        "event_type",
+        "reason",
+        "message",
+        "times",
+        "rejected_at",
+        "state",
+    )
+    list_select_related = ("customer",)
+    list_filter = (text_is("reason", "Reason", "Like unknown_type."), instant_range("rejected_at", "Refused"))
+    search_fields = ("=event_id", "=customer__name")
+    search_help_text = "Event id, or a customer's exact name"
+    list_help = "Events that were refused, with the reason: repair and replay, or set aside. Kept 30 days."
+    sortable_by = ()
+    ordering = ("-id",)
+    empty_state = "No event was refused in the last 30 days."
+
+    @admin.display(description="Event")
+    def event_label(self, row: Any) -> str:
+        return row.event_id or "Without an id"
+
+    @admin.display(description="State")
+    def state(self, row: Any) -> str:
+        return row.resolution.capitalize() if row.resolution else "Open"

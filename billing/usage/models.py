@@ -162,6 +162,46 @@ class UsageAddition(models.Model):
         return str(self.event_id)
 
 
+class RejectedEvent(models.Model):
+    """An event that was refused, as it was sent and why: kept for a while, to be repaired and sent again."""
+
+    public_id = PublicIdField(prefix="rej")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, null=True, related_name="+")
+    event_id = models.CharField(
+        max_length=200, blank=True, help_text="The sender's id, as far as it was a text."
+    )
+    event_type = models.CharField(max_length=200, blank=True)
+    content = models.TextField(help_text="The event as it was sent, as JSON.")
+    reason = models.CharField(max_length=40, help_text="Code of the reason.")
+    message = models.CharField(max_length=300)
+    field = models.CharField(max_length=160, blank=True)
+    times = models.PositiveIntegerField(default=1, help_text="How often it was sent.")
+    content_hash = models.CharField(
+        max_length=64, help_text="SHA-256 of the content; the same one is kept once."
+    )
+    rejected_at = models.DateTimeField(help_text="When it was refused last.")
+    resolved_at = models.DateTimeField(null=True, help_text="When it was taken in after all, or set aside.")
+    resolution = models.CharField(max_length=10, blank=True, help_text="replayed or dismissed.")
+
+    class Meta:
+        permissions = [("replay_rejectedevent", "Can repair and replay rejected events")]
+        constraints = [
+            models.UniqueConstraint(fields=["content_hash"], name="rejected_event_is_kept_once"),
+            models.CheckConstraint(
+                condition=Q(resolved_at=None, resolution="")
+                | Q(resolved_at__isnull=False, resolution__in=["replayed", "dismissed"]),
+                name="rejected_event_is_resolved_one_way",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["resolved_at", "-rejected_at"], name="rejected_event_open_first"),
+            models.Index(fields=["customer", "-rejected_at"], name="rejected_event_by_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}: {self.reason}"
+
+
 class UsageNotice(models.Model):
     """A customer whose usage has changed since its pages were last told: the outbox of live figures.
 

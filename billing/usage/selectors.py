@@ -11,13 +11,13 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Count, Max, Q, QuerySet
 
 from billing.catalog.models import Meter
 from billing.core.aggregation import Partial
 from billing.core.errors import InvalidPeriod
 from billing.core.quantity import format_quantity
-from billing.usage.models import UsageEvent, UsageSign
+from billing.usage.models import RejectedEvent, UsageCorrection, UsageEvent, UsageSign
 from billing.usage.readings import BOUNDED_SQL, BUCKET, FACTS_SQL, LIVE_SQL, READING_SQL, TICK, bucket_of
 from customers.models import Customer
 
@@ -183,6 +183,22 @@ def has_events_received_after(
     """Whether usage with `at` in [start_at, end_at) arrived or was corrected after an instant: is there any at all?"""
     late = {"customer": customer, "received_at__gt": received_after, "at__gte": start_at, "at__lt": end_at}
     return UsageEvent.objects.filter(**late).exists() or UsageSign.objects.filter(**late).exists()
+
+
+def corrections(*, visible_to: int | None = None) -> QuerySet[UsageCorrection]:
+    """Corrections of usage, with how many events each changed; visible_to: of one customer only."""
+    found = UsageCorrection.objects.select_related("customer", "reverts").annotate(
+        no_longer_count=Count("signs", filter=Q(signs__sign=-1), distinct=True),
+        count_again=Count("signs", filter=Q(signs__sign=1), distinct=True),
+        brought_in=Count("additions", distinct=True),
+    )
+    return found if visible_to is None else found.filter(customer=visible_to)
+
+
+def rejected_events(*, visible_to: int | None = None) -> QuerySet[RejectedEvent]:
+    """Events that were refused; visible_to: those that name this customer only."""
+    found = RejectedEvent.objects.select_related("customer")
+    return found if visible_to is None else found.filter(customer=visible_to)
 
 
 def receipt_cutoff(*, customer: Customer, at: datetime) -> datetime:

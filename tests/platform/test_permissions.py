@@ -1,6 +1,7 @@
 """Who may call what: every address with every caller (S05), in one table."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
@@ -9,7 +10,10 @@ from billing.activity.models import Activity
 from billing.invoices.services import start_bill_run
 from billing.platform.api.views import ApiView
 from billing.platform.clock import now
+from billing.usage.models import UsageCorrection
+from billing.usage.services import backfill_usage
 from customers.api.views.tokens import TokenView
+from customers.models import Customer
 from tests import billing_factories, factories
 from tests.people import People
 
@@ -85,6 +89,21 @@ def of_customers_and_catalog(people: People) -> Table:
     }
 
 
+def _correction(customer: Customer) -> UsageCorrection:
+    """An empty backfill."""
+    start_at = now() - timedelta(days=1)
+    return backfill_usage(
+        customer_id=customer.public_id,
+        event_type=factories.meter().event_type,
+        start_at=start_at,
+        end_at=now(),
+        events=[],
+        reason="nothing was used",
+        actor=factories.ACTOR,
+        at=now(),
+    )
+
+
 def of_billing(people: People) -> Table:
     """Acme has a subscription, a paid invoice, and a credit note over it."""
     subscription = billing_factories.subscription_of(people.acme)
@@ -96,10 +115,17 @@ def of_billing(people: People) -> Table:
     done = WRITE | {"superuser": 200, "key for all": 200}
     absent = WRITE | {"superuser": 404, "key for all": 404}
     too_early = WRITE | {"superuser": 409, "key for all": 409}
+    correction = _correction(people.acme)
     in_run = f"bill-runs/{run.public_id}/customers/{people.acme.public_id}"
     return {
         ("POST", "usage/events"): event | {"key for usage only": 422},
         ("POST", "usage/events/batch"): WRITE_ALSO_BOUND | {"key for usage only": 400},
+        ("GET", "usage/corrections"): READ_BY_ALL_KEYS,
+        ("POST", "usage/corrections"): WRITE | {"key for usage only": 400},
+        ("GET", f"usage/corrections/{correction.public_id}"): own,
+        ("POST", f"usage/corrections/{correction.public_id}/revert"): WRITE | {"key for usage only": 400},
+        ("GET", "usage/rejected-events"): READ_BY_ALL_KEYS,
+        ("POST", "usage/rejected-events/rej_unknown/replay"): absent | {"key for usage only": 404},
         ("GET", "subscriptions"): READ_BY_ALL_KEYS,
         ("POST", "subscriptions"): WRITE_ALSO_BOUND,
         ("GET", f"subscriptions/{subscription.public_id}"): own,

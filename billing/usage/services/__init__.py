@@ -20,6 +20,13 @@ from billing.usage.services.imports import begin_import, finish_import, import_e
 from billing.usage.services.ingestion import BATCH_MAX, BatchTooLarge, ingest
 from billing.usage.services.meters import count_past_events
 from billing.usage.services.notices import take_notices
+from billing.usage.services.rejected import forget_rejected
+from billing.usage.services.replaying import (
+    RejectionResolved,
+    StillRejected,
+    dismiss_rejected,
+    replay_rejected,
+)
 
 __all__ = [
     "BATCH_MAX",
@@ -29,6 +36,8 @@ __all__ = [
     "EventDoesNotCount",
     "IncomingEvent",
     "Reason",
+    "RejectionResolved",
+    "StillRejected",
     "Verdict",
     "VerdictKind",
     "amend_event",
@@ -36,11 +45,14 @@ __all__ = [
     "begin_import",
     "cancel_events",
     "count_past_events",
+    "dismiss_rejected",
     "event_from_json",
     "finish_import",
+    "forget_rejected",
     "import_events",
     "ingest",
     "preview_events",
+    "replay_rejected",
     "revert_correction",
     "take_notices",
 ]

@@ -283,7 +283,7 @@ def _bring_in(
     """Take in the events of a correction, however old; all of them or none."""
     for place, incoming in enumerate(events):
         _require_own(correction, incoming, place)
-    verdicts = ingest(events=events, visible_to=correction.customer_id, accept_old=True)
+    verdicts = ingest(events=events, visible_to=correction.customer_id, accept_old=True, keep_rejected=False)
     for place, verdict in enumerate(verdicts):
         if verdict.kind is not VerdictKind.ACCEPTED:
             raise _refusal(place, verdict, is_only=replaces is not None)

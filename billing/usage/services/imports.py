@@ -47,7 +47,7 @@ def import_events(
 
     def work() -> list[Verdict]:
         with transaction.atomic():
-            verdicts = ingest(events=events, accept_old=accept_old)
+            verdicts = ingest(events=events, accept_old=accept_old, keep_rejected=False)
             before_commit(verdicts)
             counts = Counter(verdict.kind for verdict in verdicts)
             UsageImport.objects.filter(pk=usage_import.pk).update(
@@ -67,7 +67,7 @@ def import_events(
 def preview_events(*, events: Sequence[IncomingEvent], accept_old: bool) -> list[Verdict]:
     """The verdicts that the events would get now. Nothing is kept."""
     with transaction.atomic():
-        verdicts = ingest(events=events, accept_old=accept_old)
+        verdicts = ingest(events=events, accept_old=accept_old, keep_rejected=False)
         transaction.set_rollback(True)
     return verdicts
 

@@ -34,6 +34,7 @@ from billing.usage.services.events import (
     check_event,
 )
 from billing.usage.services.notices import leave_notices
+from billing.usage.services.rejected import keep_rejects
 
 BATCH_MAX = 1000
 """Events of one batch over the API. The service itself takes more, within reason; the import uses 5,000."""
@@ -79,13 +80,18 @@ class _Batch:
 
 
 def ingest(
-    *, events: Sequence[IncomingEvent], visible_to: int | None = None, accept_old: bool = False
+    *,
+    events: Sequence[IncomingEvent],
+    visible_to: int | None = None,
+    accept_old: bool = False,
+    keep_rejected: bool = True,
 ) -> list[Verdict]:
     """Take events in; one verdict each, in their order. Accepted means committed.
 
     visible_to: primary key of the only customer for whom events are taken; all others are unknown.
     accept_old: take events however old they are (imports). An event stored already is a duplicate if it says the
-    same, whatever its `at`, and a conflict if not; the stored one stays. A bad event never keeps a good one out.
+    same, whatever its `at`, and a conflict if not; the stored one stays. keep_rejected: what is refused is kept for a
+    while, to be looked at, repaired and sent again (`rejected.keep_rejects`). A bad event never keeps a good one out.
     The time of receipt is read here and not handed in, since it counts only once the customer is locked: what is
     stored when a period is billed was received before the bill's cut-off, and what comes later after it.
     Locks: customers (shared), events, rollups, notices. Tried again up to 5 times after a deadlock or a lock timeout,
@@ -93,6 +99,8 @@ def ingest(
     """
     work = partial(_ingest_once, events, visible_to, accept_old)
     verdicts = with_retries(work)
+    if keep_rejected and any(verdict.reason is not None for verdict in verdicts):
+        keep_rejects(events, verdicts)
     counts = Counter(verdict.kind for verdict in verdicts)
     transaction.on_commit(partial(_count, counts))
     return verdicts
