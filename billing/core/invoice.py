@@ -55,7 +55,8 @@ class Charge:
     price of both less the rounded price of that. share (recurring only): the part of the period that is
     charged, None for all of it.
     cutoff: usage received until then is in, received_after: but only what came after that (late usage). group: the
-    values of the properties by which the meter parts its usage, a line each. unit_code: UN/ECE Recommendation 20.
+    values of the properties by which the meter parts its usage, a line each. corrects (late_usage
+    only): public id of the invoice that billed the period last. unit_code: UN/ECE Recommendation 20.
     Raises InvalidInput if these do not fit together.
     """
 
@@ -76,6 +77,7 @@ class Charge:
     cutoff: datetime | None = None
     received_after: datetime | None = None
     group: tuple[tuple[str, str | None], ...] = ()
+    corrects: str | None = None
 
     def __post_init__(self) -> None:
         if (self.quantity_before is not None) != (self.kind is ChargeKind.LATE_USAGE):
@@ -211,6 +213,8 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
             "received_after": _instant(charge.received_after),
             "received_until": _instant(charge.cutoff),
         }
+    if charge.corrects is not None:
+        trace["corrects"] = charge.corrects
     own = {field.name: getattr(charge, field.name) for field in fields(charge)}
     return ResultLine(
         **own, amount_minor=amount_minor, unit_amount=_one_price(charge, draft.steps), working=trace

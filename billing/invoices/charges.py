@@ -1,14 +1,22 @@
 """What is to be charged at a billing moment: rows turned into the plain charges that the calculation takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from billing.catalog import selectors as catalog
 from billing.core.billing_moments import BillingMoment, ServicePeriod, service_period
-from billing.core.invoice import Charge, ChargeKind, Timing
+from billing.core.invoice import (
+    Charge,
+    ChargeKind,
+    InvoiceInput,
+    InvoiceResult,
+    NegativeTotal,
+    Timing,
+    calculate,
+)
 from billing.core.periods import Period
 from billing.core.proration import ProrationPolicy, Share, share_of
 from billing.core.tax import TaxTreatment, determine
@@ -179,23 +187,28 @@ def _late_charges(
     for row in billed:
         periods.setdefault((row.start_at, row.end_at), []).append(row)
     gaps = [
-        (Period(*bounds), after, until)
+        (Period(*bounds), after, until, _billed_by(rows, after))
         for bounds, rows in sorted(periods.items())[-LATE_PERIODS_MAX:]
         for after, until in receipt_gaps(rows, until=cutoff)
         if after is not None
     ]
     if not gaps or not usage.has_events_received_after(
         customer=subscription.customer,
-        start_at=min(period.start for period, _, _ in gaps),
-        end_at=max(period.end for period, _, _ in gaps),
-        received_after=min(after for _, after, _ in gaps),
+        start_at=min(period.start for period, *_ in gaps),
+        end_at=max(period.end for period, *_ in gaps),
+        received_after=min(after for _, after, *_ in gaps),
     ):
         return []
     return [charge for gap in gaps for charge in _late_charges_of(subscription, item, *gap)]
 
 
 def _late_charges_of(
-    subscription: Subscription, item: SubscriptionItem, period: Period, after: datetime, until: datetime
+    subscription: Subscription,
+    item: SubscriptionItem,
+    period: Period,
+    after: datetime,
+    until: datetime,
+    corrects: str,
 ) -> list[DueCharge]:
     """What was received or corrected in (after, until] changes the units of its period by; a line per group."""
     whole = _whole_of(subscription, period)
@@ -215,9 +228,46 @@ def _late_charges_of(
             received_after=after,
             quantity_before=already,
             group=group,
+            corrects=corrects,
         )
         charges.append(DueCharge(charge, item, BilledReason.USAGE, after, until, not charges))
     return charges
+
+
+def _billed_by(rows: Sequence[BilledPeriod], after: datetime) -> str:
+    """The invoice that billed a period up to an instant of receipt, which what came later corrects."""
+    return next(row.invoice_id for row in rows if row.received_until == after)
+
+
+def calculate_due(
+    due: Sequence[DueCharge], given: InvoiceInput
+) -> tuple[list[DueCharge], InvoiceResult | None]:
+    """The invoice over what is due, and what of it is billed now.
+
+    Where corrections take back more than the invoice charges, they wait for one that is large enough, the newest
+    first: they stay due, since nothing marks them as billed. None if nothing is left. Raises as `calculate`.
+    """
+    left = list(due)
+    while left:
+        try:
+            charges = tuple(entry.charge for entry in left)
+            return left, calculate(replace(given, charges=charges))
+        except NegativeTotal:
+            taken_back = [entry for entry in left if _takes_back(entry)]
+            if not taken_back:
+                raise
+            newest = max(taken_back, key=lambda entry: (entry.charge.period.start, entry.item.pk))
+            rectangle = (newest.item.pk, newest.charge.period, newest.received_after)
+            left = [
+                entry
+                for entry in left
+                if (entry.item.pk, entry.charge.period, entry.received_after) != rectangle
+            ]
+    return [], None
+
+
+def _takes_back(entry: DueCharge) -> bool:
+    return entry.charge.kind is ChargeKind.LATE_USAGE and entry.charge.quantity < 0
 
 
 def _whole_of(subscription: Subscription, period: Period) -> Period:
@@ -233,6 +283,7 @@ def _charge(
     *,
     cutoff: datetime | None = None,
     received_after: datetime | None = None,
+    corrects: str | None = None,
     quantity_before: Decimal | None = None,
     share: Share | None = None,
     group: Group = (),
@@ -257,4 +308,5 @@ def _charge(
         cutoff=cutoff,
         received_after=received_after,
         group=group,
+        corrects=corrects,
     )

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from billing.core.billing_moments import billing_moment
-from billing.core.invoice import InvoiceInput, InvoiceResult, calculate
+from billing.core.invoice import InvoiceInput, InvoiceResult
 from billing.core.tax import TaxTreatment
-from billing.invoices.charges import due_charges, tax_treatment
+from billing.invoices.charges import calculate_due, due_charges, tax_treatment
 from billing.invoices.models import (
     BillingHold,
     CreditNote,
@@ -58,8 +58,8 @@ def preview_invoice(
     treatment = tax_treatment(
         legal_entity=subscription.legal_entity, customer=subscription.customer, on=billed_at
     )
-    charges = tuple(entry.charge for entry in due)
-    return calculate(InvoiceInput(subscription.currency, charges, treatment)), treatment
+    _, result = calculate_due(due, InvoiceInput(subscription.currency, (), treatment))
+    return None if result is None else (result, treatment)
 
 
 def holds_in_force(*, at: datetime) -> QuerySet[BillingHold]:

@@ -8,10 +8,9 @@ from django.utils.safestring import SafeString
 from billing.platform import display
 from billing.platform.admin import ReadOnlyAdmin
 from billing.platform.lists.filters import instant_range, text_is
-from billing.usage.models import UsageEvent, UsageImport, UsageRollup
+from billing.usage.models import UsageImport, UsageRollup
 
 
-@admin.register(UsageEvent)
 class UsageEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "customer", "event_type", "at", "received_at")
     list_select_related = ("customer",)

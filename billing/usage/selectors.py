@@ -195,6 +195,26 @@ def corrections(*, visible_to: int | None = None) -> QuerySet[UsageCorrection]:
     return found if visible_to is None else found.filter(customer=visible_to)
 
 
+def corrections_between(
+    *,
+    customer: Customer,
+    meter: Meter,
+    start_at: datetime,
+    end_at: datetime,
+    after: datetime | None,
+    until: datetime | None,
+) -> QuerySet[UsageCorrection]:
+    """The corrections of a meter's usage of a period that a bill knows: made in (after, until], newest first."""
+    found = UsageCorrection.objects.filter(
+        customer=customer, event_type=meter.event_type, start_at__lt=end_at, end_at__gt=start_at
+    )
+    if after is not None:
+        found = found.filter(recorded_at__gt=after)
+    if until is not None:
+        found = found.filter(recorded_at__lte=until)
+    return found.order_by("-recorded_at", "-pk")
+
+
 def rejected_events(*, visible_to: int | None = None) -> QuerySet[RejectedEvent]:
     """Events that were refused; visible_to: those that name this customer only."""
     found = RejectedEvent.objects.select_related("customer")

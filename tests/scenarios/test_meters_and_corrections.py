@@ -28,6 +28,7 @@ from tests.scenarios.story import (
     usage,
     utc,
 )
+from tests.valueverse.backoffice.office import office, page, text
 
 pytestmark = pytest.mark.django_db
 
@@ -274,3 +275,47 @@ def test_nothing_used_is_a_line_of_zero(story: Story) -> None:
     story.advance(NOV_1 + timedelta(days=31))
     assert [(q, a) for _, _, q, a in lines(story.bill_one())] == [("0", "0.00")]
     assert is_sound()
+
+
+def test_correction_above_the_next_invoice_waits_for_one_that_is_large_enough(story: Story) -> None:
+    """November's 30.00 were wrong, December is only 5.00: nothing is parked, and February's invoice takes it back."""
+    acme = story.customer()
+    story.subscribe(acme, story.version(usage()))
+    story.advance(utc(2023, 11, 20))
+    story.use(acme, utc(2023, 11, 6), 3000, event_id="wrong")
+    story.advance(DEC_1)
+    november = story.bill_one()
+    usage_services.cancel_events(customer_id=acme.public_id, event_ids=["wrong"], **why(story))
+    story.advance(utc(2023, 12, 12))
+    story.use(acme, utc(2023, 12, 5), 500)
+    story.advance(JAN_1)
+    assert lines(story.bill_one()) == [("usage", "usage", "500", "5.00")]
+    story.advance(utc(2024, 1, 20))
+    story.use(acme, utc(2024, 1, 15), 4000)
+    story.advance(utc(2024, 2, 1))
+    february = story.bill_one()
+    assert lines(february) == [
+        ("usage", "usage", "4000", "40.00"),
+        ("usage", "late_usage", "-3000", "-30.00"),
+    ]
+    late = february.lines.get(kind="late_usage")
+    assert late.working["corrects"] == november.public_id
+    assert all(proofs(february))
+    assert is_sound()
+
+
+def test_why_page_names_the_corrected_invoice_and_the_reason(story: Story) -> None:
+    acme = story.customer()
+    story.subscribe(acme, story.version(usage(), factories.fee()))
+    story.bill()
+    story.advance(utc(2023, 11, 20))
+    story.use(acme, utc(2023, 11, 6), 3000, event_id="wrong")
+    story.advance(DEC_1)
+    november = story.bill_one()
+    usage_services.cancel_events(customer_id=acme.public_id, event_ids=["wrong"], **why(story))
+    story.advance(JAN_1)
+    december = story.bill_one()
+    shown = text(office("Finance manager"), page(december))
+    assert "counted twice by the sender" in shown
+    assert "Last by" in shown
+    assert november.number in shown

@@ -21,12 +21,14 @@ from billing.invoices.selectors import stored_document
 from billing.invoices.services.disclosing import note_exported
 from billing.ledger.selectors import entries_about
 from billing.platform.clock import now
-from billing.usage.models import UsageRollup
+from billing.usage.models import UsageCorrection, UsageRollup
+from billing.usage.selectors import corrections_between
 from customers.selectors import customer_tax_party
 from valueverse.backoffice.invoice_verbs import INVOICE_VERBS
 from valueverse.backoffice.pages import ObjectPage
 from valueverse.backoffice.reading import list_address, page_address
 
+CORRECTIONS_SHOWN = 20
 TAX_WORDS = {
     "S": "standard or reduced rate",
     "Z": "zero rated",
@@ -49,6 +51,8 @@ class Source:
     rollups_address: str
     events_address: str
     days_address: str
+    corrections: list[UsageCorrection]
+    corrects: Invoice | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +216,15 @@ def _source(invoice: Invoice, line: InvoiceLine, meter: Meter, receipt: Receipt)
             **narrowed,
             **{"from": start.astimezone(zone).date(), "to": line.service_last_on, "by": "day"},
         ),
+        corrections=list(
+            corrections_between(
+                customer=invoice.customer,
+                meter=meter,
+                start_at=start,
+                end_at=end,
+                after=receipt.after,
+                until=receipt.until,
+            )[:CORRECTIONS_SHOWN]
+        ),
+        corrects=Invoice.objects.filter(public_id=line.working.get("corrects") or "").first(),
     )

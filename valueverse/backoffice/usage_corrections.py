@@ -5,18 +5,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Sum, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest
+from django.urls import reverse
 
 from billing.activity.selectors import activity_of
+from billing.catalog.models import Meter
 from billing.platform.actors import Actor
 from billing.platform.clock import now
 from billing.usage import services
-from billing.usage.admin import RejectedEventAdmin, UsageCorrectionAdmin
+from billing.usage.admin import RejectedEventAdmin, UsageCorrectionAdmin, UsageEventAdmin
 from billing.usage.exact_json import decode
-from billing.usage.models import RejectedEvent, UsageCorrection
+from billing.usage.models import RejectedEvent, UsageAddition, UsageCorrection, UsageEvent
 from customers.models import Customer
 from valueverse.backoffice.making import Creation
 from valueverse.backoffice.pages import ObjectPage
+from valueverse.backoffice.usage_events import row_of
 from valueverse.backoffice.verbs import Data, Outcome, Verb
 
 ROWS = 100
@@ -120,6 +125,133 @@ class UsageCorrectionPage(ObjectPage, UsageCorrectionAdmin):
             "reverted_by": UsageCorrection.objects.filter(reverts=row).first(),
             "activity": list(activity_of(object_id=row.public_id)[:20]),
         }
+
+
+def properties_text(event: UsageEvent) -> str:
+    """The properties as the database keeps them: numbers with all their digits."""
+    found = UsageEvent.objects.filter(pk=event.pk).annotate(as_text=Cast("properties", TextField()))
+    return str(found.values_list("as_text", flat=True).get())
+
+
+def counts(event: UsageEvent) -> bool:
+    """Whether the event counts, as corrected so far."""
+    return (event.signs.aggregate(net=Sum("sign"))["net"] or 0) >= 0
+
+
+class AmendForm(forms.Form):
+    """The right content of an event."""
+
+    properties = forms.CharField(
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text='JSON: the right properties, like {"input_tokens": 500}.',
+    )
+    event_at = forms.DateTimeField(
+        required=False, label="Used at (UTC)", help_text="Empty keeps the time. Like 2024-01-31 14:00."
+    )
+    reason = forms.CharField(max_length=500, help_text=WHY)
+
+    def clean_properties(self) -> dict[str, object]:
+        try:
+            found = decode(self.cleaned_data["properties"].encode())
+        except ValueError as error:
+            raise forms.ValidationError(
+                "This is no JSON: look for a missing quote, comma or brace."
+            ) from error
+        if not isinstance(found, dict):
+            raise forms.ValidationError('Properties are an object, like {"input_tokens": 500}.')
+        return found
+
+    def place(self, name: str) -> str:
+        """Where the form asks for what the service names."""
+        return {"at": "event_at"}.get(name, name.partition(".")[0])
+
+
+class EventVerb(Verb):
+    """What both verbs on an event have in common."""
+
+    def at(self, row: Any) -> datetime:
+        return now()
+
+    def state(self, row: Any) -> tuple[Any, ...]:
+        return (counts(row),)
+
+    def is_offered(self, row: Any) -> bool:
+        return counts(row)
+
+    def back(self, row: Any) -> str:
+        return reverse("admin:usage_usageevent_change", args=[row.pk])
+
+
+class AmendEvent(EventVerb):
+    """Another event in the place of one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "amend",
+            "Amend",
+            "usage.correct_usage",
+            "The event stays stored and no longer counts; another one with the right content counts instead. Undone by "
+            "taking the correction back.",
+            AmendForm,
+            asks_first=True,
+        )
+
+    def form(self, row: Any, data: Any = None) -> forms.Form:
+        return AmendForm(data, initial={"properties": properties_text(row)})
+
+    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
+        made = services.amend_event(
+            customer_id=row.customer.public_id, event_id=row.event_id, **data, actor=actor, at=at
+        )
+        return Outcome("Amended. Open periods have changed; billed ones follow with the next invoice.", made)
+
+
+class CancelEvent(EventVerb):
+    """One event no longer counts."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cancel",
+            "Cancel",
+            "usage.correct_usage",
+            "The event stays stored and no longer counts. Undone by taking the correction back.",
+            ReasonForm,
+            asks_first=True,
+        )
+
+    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
+        made = services.cancel_events(
+            customer_id=row.customer.public_id, event_ids=[row.event_id], **data, actor=actor, at=at
+        )
+        return Outcome("Canceled. Open periods have changed; billed ones follow with the next invoice.", made)
+
+
+@admin.register(UsageEvent)
+class UsageEventPage(ObjectPage, UsageEventAdmin):
+    """An event, which meters read it, and what was corrected about it."""
+
+    page_template = "backoffice/usage_event.html"
+    verbs = (AmendEvent(), CancelEvent())
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        text = properties_text(row)
+        meters = Meter.objects.filter(event_type=row.event_type).order_by("code")
+        addition = UsageAddition.objects.filter(event=row).select_related("correction", "replaces").first()
+        return {
+            "title": f"Usage event {row.event_id}",
+            "text": text,
+            "counts": counts(row),
+            "readings": [(meter, row_of(as_row(row, text), meter)) for meter in meters[:ROWS]],
+            "signs": list(row.signs.select_related("correction").order_by("pk")[:ROWS]),
+            "addition": addition,
+        }
+
+
+def as_row(event: UsageEvent, text: str) -> UsageEvent:
+    """The event with its properties as text, as the list of events reads them."""
+    event.properties_text = text  # type: ignore[attr-defined]
+    return event
 
 
 class RepairForm(forms.Form):

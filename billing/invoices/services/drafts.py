@@ -10,10 +10,10 @@ from billing.activity import services as activity
 from billing.core.billing_moments import BillingMoment, billing_moment
 from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
-from billing.core.invoice import InvoiceInput, InvoiceResult, ResultLine, calculate
+from billing.core.invoice import InvoiceInput, InvoiceResult, ResultLine
 from billing.core.lifecycles import InvoiceStatus
 from billing.core.tax import TaxTreatment
-from billing.invoices.charges import DueCharge, due_charges, tax_treatment
+from billing.invoices.charges import DueCharge, calculate_due, due_charges, tax_treatment
 from billing.invoices.models import BillingReason, BillRun, Invoice, InvoiceLine, InvoiceTax
 from billing.platform.actors import Actor
 from billing.subscriptions import services as subscriptions
@@ -94,7 +94,9 @@ def _draft_moment(
     treatment = tax_treatment(
         legal_entity=subscription.legal_entity, customer=subscription.customer, on=as_of
     )
-    result = calculate(InvoiceInput(subscription.currency, tuple(entry.charge for entry in due), treatment))
+    due, result = calculate_due(due, InvoiceInput(subscription.currency, (), treatment))
+    if result is None:
+        return None
     invoice = _store_draft(subscription, moment, result, treatment, as_of, cutoff, run)
     lines = _store_lines(invoice, subscription, due, result, treatment)
     subscriptions.mark_billed(periods=_billed_periods(invoice, due, lines))

@@ -6,7 +6,7 @@ import pytest
 
 from billing.catalog.models import Meter
 from billing.platform.clock import now
-from billing.usage.models import RejectedEvent, UsageCorrection, UsageRollup
+from billing.usage.models import RejectedEvent, UsageCorrection, UsageEvent, UsageRollup
 from customers.models import Customer
 from tests.billing.usage.builders import customer, event, meter, send
 from tests.valueverse.backoffice.office import act, make, office, page, said, text
@@ -133,3 +133,22 @@ def test_meter_that_cannot_measure_is_refused_beside_its_field(changes: dict[str
     assert answer.status_code == 400
     assert says in answer.content.decode()
     assert not Meter.objects.exists()
+
+
+def test_an_event_shows_what_is_read_of_it_and_is_amended_on_its_page(buyer: Customer) -> None:
+    client = office("Finance clerk")
+    stored = UsageEvent.objects.get(event_id="e1")
+    assert "input_tokens" in text(client, page(stored))
+    wrong = act(client, stored, "amend", properties='{"input_tokens": "x"}', reason="a slip")
+    assert wrong.status_code == 400
+    assert "a plain decimal" in wrong.content.decode()
+    shown = said(client, act(client, stored, "amend", properties='{"input_tokens": 3}', reason="a slip"))
+    assert "e1~2" in shown
+    assert used() == 13
+    shown = text(client, page(stored))
+    assert "no longer counts" in shown
+    assert "../amend/" not in shown
+    assert "Brought in by" in text(client, page(UsageEvent.objects.get(event_id="e1~2")))
+    other = UsageEvent.objects.get(event_id="e2")
+    said(client, act(client, other, "cancel", reason="a load test"))
+    assert used() == 3
