@@ -5,7 +5,7 @@ from datetime import date, datetime
 from django.db.models import DateField, DateTimeField, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce
 
-from billing.core.tax import TaxParty
+from billing.core.tax import EU_COUNTRIES, CustomerKind, TaxParty
 from billing.platform.clock import now
 from customers.models import (
     Contact,
@@ -84,15 +84,30 @@ def registration_in_force(legal_entity: LegalEntity, *, country: str, on: date) 
 
 
 def legal_entity_tax_party(legal_entity: LegalEntity, *, on: date) -> TaxParty:
-    """The seller as tax rules see it: its country, and its VAT number there on that day."""
-    held = registration_in_force(legal_entity, country=legal_entity.country, on=on)
-    return TaxParty(country=legal_entity.country, vat_number=(held.vat_number or None) if held else None)
+    """The seller as tax rules see it on a day: its country, its VAT number there, and where else it accounts."""
+    holds = Q(valid_to=None) | Q(valid_to__gt=on)
+    held = list(legal_entity.tax_registrations.filter(holds, valid_from__lte=on))
+    home = next((one for one in held if one.country == legal_entity.country), None)
+    countries = {one.country for one in held} - {legal_entity.country}
+    if any(one.one_stop_shop for one in held):
+        countries |= EU_COUNTRIES - {legal_entity.country}
+    return TaxParty(
+        country=legal_entity.country,
+        vat_number=(home.vat_number or None) if home else None,
+        registered_in=frozenset(countries),
+    )
 
 
 def customer_tax_party(customer: Customer) -> TaxParty:
-    """The buyer as tax rules see it: its country, and its VAT number there."""
+    """The buyer as tax rules see it: its country, its VAT number there, its kind, its exemption or rate."""
     tax_id = customer.tax_ids.filter(country=customer.country).first()
-    return TaxParty(country=customer.country, vat_number=tax_id.vat_number if tax_id else None)
+    return TaxParty(
+        country=customer.country,
+        vat_number=tax_id.vat_number if tax_id else None,
+        kind=CustomerKind(customer.kind),
+        exemption_code=customer.tax_exemption_code or None,
+        percent=customer.tax_percent,
+    )
 
 
 def portal_memberships(user: User) -> QuerySet[PortalMembership]:

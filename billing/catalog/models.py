@@ -10,7 +10,7 @@ from billing.core.aggregation import Aggregation, UnitRounding
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
-from billing.core.tax import TaxCategory
+from billing.core.tax import TaxCategory, TaxCode
 from billing.platform.fields import (
     CountryField,
     CurrencyField,
@@ -129,7 +129,20 @@ class Product(models.Model):
     public_id = PublicIdField(prefix="prd")
     code = models.CharField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
+    tax_code = models.CharField(
+        max_length=16,
+        choices=_choices(TaxCode),
+        default=TaxCode.STANDARD,
+        help_text="What tax law sees in it; the rate follows from seller, buyer and day.",
+    )
     created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=is_one_of("tax_code", list(TaxCode)), name="product_tax_code_is_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -222,10 +235,25 @@ class Price(models.Model):
     unit_code = models.CharField(
         max_length=3, default="C62", help_text="UN/ECE recommendation 20; C62 is 'one'."
     )
+    tax_code = models.CharField(
+        max_length=16, choices=_choices(TaxCode), blank=True, help_text="Empty: that of the product."
+    )
+    tax_percent = PercentField(
+        null=True,
+        blank=True,
+        help_text="A rate of its own, whoever buys; empty: as tax rates and rules say.",
+    )
 
     class Meta:
         ordering = ["plan_version", "position"]
         constraints = [
+            models.CheckConstraint(
+                condition=is_one_of("tax_code", ["", *TaxCode]), name="price_tax_code_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_percent=None) | Q(tax_percent__range=(0, 100)),
+                name="price_tax_percent_is_between_0_and_100",
+            ),
             models.UniqueConstraint(
                 fields=["plan_version", "code"], name="price_codes_are_unique_in_a_version"
             ),
@@ -250,6 +278,12 @@ class TaxRate(models.Model):
     public_id = PublicIdField(prefix="txr")
     country = CountryField()
     category = models.CharField(max_length=2, choices=_choices(TaxCategory), default="S")
+    tax_code = models.CharField(
+        max_length=16,
+        choices=_choices(TaxCode),
+        default=TaxCode.STANDARD,
+        help_text="For which products it is: standard, reduced or super reduced.",
+    )
     name = models.CharField(
         max_length=60, help_text="How the tax is called on documents, for example VAT or USt."
     )
@@ -266,6 +300,9 @@ class TaxRate(models.Model):
             models.CheckConstraint(
                 condition=Q(valid_to=None) | Q(valid_to__gt=models.F("valid_from")),
                 name="tax_rate_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("tax_code", list(TaxCode)), name="tax_rate_tax_code_is_known"
             ),
         ]
 

@@ -9,7 +9,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from billing.catalog.models import Meter, Plan, PlanVersion, Price, Product, TaxRate
 from billing.core.aggregation import MeterRule, meter_rule, narrowed
 from billing.core.pricing import PriceModel, parse_price
-from billing.core.tax import TaxCategory
+from billing.core.tax import TaxCategory, TaxCode
 
 
 def meters() -> QuerySet[Meter]:
@@ -96,6 +96,24 @@ def tax_rates() -> QuerySet[TaxRate]:
 
 
 def standard_rates(*, on: date) -> Mapping[str, Decimal]:
-    """Percent of the standard rate (category S) per country on a day, for `billing.core.tax.determine`."""
+    """Percent of the standard rate per country on a day."""
+    return rates_of(TaxCode.STANDARD, on=on)
+
+
+def rates_of(tax_code: TaxCode, *, on: date) -> Mapping[str, Decimal]:
+    """Percent per country on a day for products of a tax code, for `billing.core.tax.determine`.
+
+    A country without such a rate taxes them at its next higher one: super reduced at reduced, reduced at standard.
+    """
     in_force = TaxRate.objects.filter(Q(valid_to=None) | Q(valid_to__gt=on), valid_from__lte=on)
-    return dict(in_force.filter(category=TaxCategory.S.value).values_list("country", "percent"))
+    wanted: tuple[TaxCode, ...] = _RATES_FROM_HIGH_TO_LOW
+    if tax_code in wanted:
+        wanted = wanted[: wanted.index(tax_code) + 1]
+    rows = in_force.filter(category=TaxCategory.S.value, tax_code__in=wanted)
+    by_code = sorted(
+        rows.values_list("tax_code", "country", "percent"), key=lambda row: wanted.index(TaxCode(row[0]))
+    )
+    return {country: percent for _, country, percent in by_code}
+
+
+_RATES_FROM_HIGH_TO_LOW = (TaxCode.STANDARD, TaxCode.REDUCED, TaxCode.SUPER_REDUCED)

@@ -111,6 +111,7 @@ class EventName(StrEnum):
     TAX_RATE_ENDED = "tax_rate.ended"
 
     PRODUCT_CREATED = "product.created"
+    PRODUCT_UPDATED = "product.updated"
 
     PRICE_CREATED = "price.created"
     PRICE_UPDATED = "price.updated"

@@ -19,7 +19,7 @@ from billing.core.pricing import Flat, PriceModel, Rated, Step, StepKind, defini
 from billing.core.pricing.rated import adjustment
 from billing.core.proration import Share, prorate
 from billing.core.quantity import EXACT, format_quantity
-from billing.core.tax import TaxableLine, TaxSubtotal, TaxTreatment, summarize
+from billing.core.tax import TaxableLine, TaxCategory, TaxRounding, TaxSubtotal, TaxTreatment, summarize
 
 RULES_VERSION = "1"
 LINES_MAX = 10_000
@@ -53,7 +53,7 @@ class Charge:
 
     quantity_before (late_usage only): the quantity already billed for the period; the line is the rounded
     price of both less the rounded price of that. share (recurring only): the part of the period that is
-    charged, None for all of it.
+    charged, None for all of it. treatment: how this charge is taxed, None for the invoice's own.
     cutoff: usage received until then is in, received_after: but only what came after that (late usage). group: the
     values of the properties by which the meter parts its usage, a line each. corrects (late_usage
     only): public id of the invoice that billed the period last. unit_code: UN/ECE Recommendation 20.
@@ -78,6 +78,7 @@ class Charge:
     received_after: datetime | None = None
     group: tuple[tuple[str, str | None], ...] = ()
     corrects: str | None = None
+    treatment: TaxTreatment | None = None
 
     def __post_init__(self) -> None:
         if (self.quantity_before is not None) != (self.kind is ChargeKind.LATE_USAGE):
@@ -100,11 +101,19 @@ class ResultLine(Charge):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceInput:
-    """Everything an invoice is computed from; one currency, one tax treatment."""
+    """Everything an invoice is computed from; one currency.
+
+    treatment: of every charge without one of its own.
+    """
 
     currency: str
     charges: tuple[Charge, ...]
     treatment: TaxTreatment
+    tax_rounding: TaxRounding = TaxRounding.DOCUMENT
+
+    def treatment_of(self, charge: Charge) -> TaxTreatment:
+        """How a charge is taxed."""
+        return charge.treatment or self.treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,15 @@ class InvoiceResult:
     subtotal_minor: int
     tax_minor: int
     total_minor: int
+
+    def treatment_of(self, row: TaxSubtotal) -> TaxTreatment:
+        """The treatment behind a row of the breakdown: that of its first line."""
+        return next(
+            line.treatment
+            for line in self.lines
+            if line.treatment is not None
+            and (line.treatment.category, line.treatment.percent) == (row.category, row.percent)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +189,15 @@ def _prorated(draft: LineDraft) -> LineDraft:
 
 def round_lines(working: Working) -> Working:
     """Round each line once, half up, to minor units; the shares of its steps add up to it."""
-    currency = working.given.currency
-    return replace(working, lines=tuple(_rounded(draft, currency) for draft in working.drafts))
+    given = working.given
+    lines = (
+        _rounded(
+            replace(draft, charge=replace(draft.charge, treatment=given.treatment_of(draft.charge))),
+            given.currency,
+        )
+        for draft in working.drafts
+    )
+    return replace(working, lines=tuple(lines))
 
 
 def _rounded(draft: LineDraft, currency: str) -> ResultLine:
@@ -264,12 +289,20 @@ def _one_price(charge: Charge, steps: tuple[Step, ...]) -> Decimal | None:
 
 
 def tax(working: Working) -> Working:
-    """Tax the rounded lines: once per rate, on their sum."""
-    treatment = working.given.treatment
-    taxable = (
-        TaxableLine(line.amount_minor, treatment.category, treatment.percent) for line in working.lines
-    )
-    return replace(working, taxes=summarize(taxable, working.given.currency))
+    """Tax the rounded lines: once per category and rate, on their sum, or line by line as the seller rounds.
+
+    Raises InvalidInput if one category and rate would belong to two countries: they are two invoices.
+    """
+    taxable: list[TaxableLine] = []
+    countries: dict[tuple[TaxCategory, Decimal], str] = {}
+    for line in working.lines:
+        treatment = working.given.treatment_of(line)
+        key = (treatment.category, treatment.percent)
+        if countries.setdefault(key, treatment.country) != treatment.country:
+            raise InvalidInput("one rate of two countries on one invoice: bill them apart", field="charges")
+        taxable.append(TaxableLine(line.amount_minor, *key))
+    rows = summarize(taxable, working.given.currency, working.given.tax_rounding)
+    return replace(working, taxes=rows)
 
 
 def totals(working: Working) -> Working:

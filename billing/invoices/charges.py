@@ -19,13 +19,10 @@ from billing.core.invoice import (
 )
 from billing.core.periods import Period
 from billing.core.proration import ProrationPolicy, Share, share_of
-from billing.core.tax import TaxTreatment, determine
 from billing.revenue.inputs import GroupUsage, billable, metered_items, usage_of_items
 from billing.subscriptions.models import BilledPeriod, BilledReason, Subscription, SubscriptionItem
 from billing.subscriptions.selectors import billed_periods, terms_of
 from billing.usage import selectors as usage
-from customers.models import Customer, LegalEntity
-from customers.selectors import customer_tax_party, legal_entity_tax_party
 
 DESCRIPTION_MAX = 300
 """Characters of a line's text."""
@@ -49,20 +46,12 @@ class DueCharge:
     bills_rectangle: bool = True
 
 
-def tax_treatment(*, legal_entity: LegalEntity, customer: Customer, on: datetime) -> TaxTreatment:
-    """How a supply of this seller to this customer is taxed on a day (the seller's zone). Raises TaxUndetermined."""
-    day = on.astimezone(ZoneInfo(legal_entity.time_zone)).date()
-    seller = legal_entity_tax_party(legal_entity, on=day)
-    buyer = customer_tax_party(customer)
-    return determine(seller, buyer, catalog.standard_rates(on=day))
-
-
 def due_charges(*, subscription: Subscription, moment: BillingMoment, cutoff: datetime) -> list[DueCharge]:
     """Everything due at a moment and not billed yet: usage of the period that ended, late usage of earlier ones,
     fees of the period that starts. In the order of the plan's prices, late usage after the usage of its item.
     """
     items = list(
-        subscription.items.select_related("price__meter", "price__plan_version__plan").order_by(
+        subscription.items.select_related("price__meter", "price__plan_version__plan__product").order_by(
             "price__position"
         )
     )

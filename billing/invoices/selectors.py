@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, Prefetch, Q, QuerySet
 
 from billing.core.billing_moments import billing_moment
-from billing.core.invoice import InvoiceInput, InvoiceResult
-from billing.core.tax import TaxTreatment
-from billing.invoices.charges import calculate_due, due_charges, tax_treatment
+from billing.core.invoice import InvoiceResult
+from billing.invoices.charges import calculate_due, due_charges
 from billing.invoices.models import (
     BillingHold,
     CreditNote,
@@ -17,6 +16,7 @@ from billing.invoices.models import (
     InvoiceLine,
     StoredDocument,
 )
+from billing.invoices.taxes import taxed
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.selectors import terms_of
 from customers.models import Customer
@@ -45,7 +45,7 @@ def stored_document(
 
 def preview_invoice(
     *, subscription: Subscription, billed_at: datetime, usage_until: datetime
-) -> tuple[InvoiceResult, TaxTreatment] | None:
+) -> InvoiceResult | None:
     """What the invoice of a billing moment would say with the usage received until an instant; writes nothing.
 
     billed_at: the moment, normally the subscription's next_billing_at. None if nothing would be charged.
@@ -55,11 +55,9 @@ def preview_invoice(
     due = due_charges(subscription=subscription, moment=moment, cutoff=usage_until)
     if not due:
         return None
-    treatment = tax_treatment(
-        legal_entity=subscription.legal_entity, customer=subscription.customer, on=billed_at
-    )
-    _, result = calculate_due(due, InvoiceInput(subscription.currency, (), treatment))
-    return None if result is None else (result, treatment)
+    due, given = taxed(subscription=subscription, due=due, on=billed_at)
+    _, result = calculate_due(due, given)
+    return result
 
 
 def holds_in_force(*, at: datetime) -> QuerySet[BillingHold]:

@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from billing.platform.fields import CountryField, CurrencyField, PublicIdField
+from billing.core.tax import CustomerKind
+from billing.platform.fields import CountryField, CurrencyField, PercentField, PublicIdField, is_one_of
 from customers.models.legal_entities import LegalEntity
 from customers.models.test_clocks import TestClock
 
@@ -43,6 +44,18 @@ class Customer(models.Model):
     city = models.CharField(max_length=120, blank=True)
     region = models.CharField(max_length=120, blank=True)
     country = CountryField(help_text="Decides the tax treatment.")
+    kind = models.CharField(
+        max_length=8,
+        choices=[(str(one), str(one).capitalize()) for one in CustomerKind],
+        default=CustomerKind.BUSINESS,
+        help_text="Consumers in the EU pay the tax of their country or the seller's; businesses may owe it themselves.",
+    )
+    tax_exemption_code = models.CharField(
+        max_length=30, blank=True, help_text="VATEX code if the customer is exempt, for example VATEX-EU-151."
+    )
+    tax_percent = PercentField(
+        null=True, blank=True, help_text="A tax rate agreed for everything it buys; empty: as the rules say."
+    )
     time_zone = models.CharField(
         max_length=60, default="UTC", help_text="Service periods start at midnight here."
     )
@@ -76,6 +89,13 @@ class Customer(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~Q(payer=F("id")), name="a_customer_is_not_its_own_payer"),
+            models.CheckConstraint(
+                condition=is_one_of("kind", list(CustomerKind)), name="customer_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_percent=None) | Q(tax_percent__range=(0, 100)),
+                name="customer_tax_percent_is_between_0_and_100",
+            ),
             models.CheckConstraint(condition=~Q(external_id=""), name="external_id_is_absent_or_not_empty"),
         ]
         indexes = [

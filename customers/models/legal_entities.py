@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from billing.core.tax import TaxRounding
 from billing.platform.fields import CountryField, CurrencyField, PublicIdField, is_one_of
 
 
@@ -63,6 +64,12 @@ class LegalEntity(models.Model):
         default=False,
         help_text="Nothing is billed by itself: what is due waits for a bill run that a person looks at.",
     )
+    tax_rounding = models.CharField(
+        max_length=8,
+        choices=[(str(one), str(one).capitalize()) for one in TaxRounding],
+        default=TaxRounding.DOCUMENT,
+        help_text="Document: tax is rounded once per rate. Line: every line is taxed and rounded by itself.",
+    )
     is_test = models.BooleanField(
         default=False,
         help_text="Test entities have their own numbers and books and print a watermark. Never changes.",
@@ -77,6 +84,9 @@ class LegalEntity(models.Model):
             ),
             models.CheckConstraint(
                 condition=is_one_of("number_format", list(NumberFormat.values)), name="number_format_is_known"
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("tax_rounding", list(TaxRounding)), name="tax_rounding_is_known"
             ),
         ]
 
@@ -93,6 +103,10 @@ class TaxRegistration(models.Model):
         max_length=20, blank=True, help_text="VAT identification number, with country."
     )
     tax_number = models.CharField(max_length=40, blank=True, help_text="Tax number of the local office.")
+    one_stop_shop = models.BooleanField(
+        default=False,
+        help_text="Sales to consumers in all other member states of the EU are accounted for with it.",
+    )
     valid_from = models.DateField()
     valid_to = models.DateField(null=True, blank=True, help_text="First day on which it no longer holds.")
 

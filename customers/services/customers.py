@@ -1,7 +1,9 @@
 """Making and changing customers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
@@ -9,6 +11,8 @@ from django.db import transaction
 from billing.activity import services as activity
 from billing.core.errors import BillingError, InvalidInput, Kind
 from billing.core.events import EventName
+from billing.core.quantity import format_quantity
+from billing.core.tax import CustomerKind
 from billing.platform.actors import Actor
 from billing.platform.validation import (
     require_country,
@@ -28,6 +32,8 @@ LIST_MAX = 50
 """Most contacts or tax ids of one customer."""
 
 PAYMENT_TERMS_DAYS_MAX = 365
+
+_VATEX = re.compile(r"VATEX-[A-Z]{2}(-[A-Z0-9]{1,10}){1,3}")
 
 _PERSONAL = frozenset({"name", "legal_name", "address", "contacts", "tax_ids"})
 """What the audit trail names without its values: it is never erased, and people may ask to be."""
@@ -70,6 +76,9 @@ class CustomerFields(TypedDict, total=False):
     collection_method: str
     buyer_reference: str
     purchase_order: str
+    kind: str
+    tax_exemption_code: str
+    tax_percent: Decimal | None
     tax_ids: Sequence[TaxIdInput]
     contacts: Sequence[ContactInput]
 
@@ -144,6 +153,7 @@ def _apply(customer: Customer, fields: CustomerFields) -> None:
     require_time_zone(customer.time_zone)
     if customer.language not in LANGUAGES:
         raise InvalidInput(f"A language is one of {', '.join(LANGUAGES)}.", field="language")
+    _require_tax(customer)
     require_fields(customer, names=ADDRESS_FIELDS)
     if customer.external_id == "":
         raise InvalidInput("An external id has at least one character, or is null.", field="external_id")
@@ -152,6 +162,21 @@ def _apply(customer: Customer, fields: CustomerFields) -> None:
     _require_free_external_id(customer)
     _require_seller(customer, old_entity)
     _require_payer(customer)
+
+
+def _require_tax(customer: Customer) -> None:
+    if customer.kind not in list(CustomerKind):
+        raise InvalidInput(f"A customer is a {' or a '.join(CustomerKind)}.", field="kind")
+    if customer.tax_exemption_code and not _VATEX.fullmatch(customer.tax_exemption_code):
+        raise InvalidInput(
+            "An exemption is named by its VATEX code, like VATEX-EU-151.", field="tax_exemption_code"
+        )
+    if customer.tax_percent is not None and not 0 <= customer.tax_percent <= 100:
+        raise InvalidInput("A tax rate is a percentage from 0 to 100.", field="tax_percent")
+    if customer.tax_exemption_code and customer.tax_percent is not None:
+        raise InvalidInput(
+            "A customer is exempt or has a rate of its own: leave one empty.", field="tax_percent"
+        )
 
 
 def _require_free_external_id(customer: Customer) -> None:
@@ -246,6 +271,9 @@ def _shown(customer: Customer) -> dict[str, Any]:
         "address": [getattr(customer, part) for part in ADDRESS_FIELDS],
         "external_id": customer.external_id,
         "legal_entity": customer.legal_entity.public_id,
+        "kind": customer.kind,
+        "tax_exemption_code": customer.tax_exemption_code,
+        "tax_percent": None if customer.tax_percent is None else format_quantity(customer.tax_percent),
         "currency": customer.currency,
         "time_zone": customer.time_zone,
         "language": customer.language,

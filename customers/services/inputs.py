@@ -48,6 +48,7 @@ class TaxRegistrationInput:
     vat_number: str = ""
     tax_number: str = ""
     valid_to: date | None = None
+    one_stop_shop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

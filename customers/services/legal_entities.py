@@ -14,6 +14,7 @@ from stdnum.exceptions import ValidationError
 from billing.activity import services as activity
 from billing.core.errors import BillingError, InvalidInput, Kind
 from billing.core.events import EventName
+from billing.core.tax import EU_COUNTRIES, TaxRounding
 from billing.platform.actors import Actor
 from billing.platform.validation import (
     require_country,
@@ -78,6 +79,7 @@ class LegalEntityChanges(TypedDict, total=False):
     accent_color: str
     number_format: str
     reviews_bill_runs: bool
+    tax_rounding: str
 
 
 _UNTOLD = frozenset({"directors", "email", "phone", "logo_svg"})
@@ -105,6 +107,7 @@ def create_legal_entity(
     accent_color: str = "#1f4e79",
     number_format: str = "",
     reviews_bill_runs: bool = False,
+    tax_rounding: str = TaxRounding.DOCUMENT,
     is_test: bool = False,
     actor: Actor,
     at: datetime,
@@ -134,6 +137,7 @@ def create_legal_entity(
         accent_color=accent_color,
         number_format=number_format or usual_number_format(address.country),
         reviews_bill_runs=reviews_bill_runs,
+        tax_rounding=tax_rounding,
         is_test=is_test,
         created_at=at,
     )
@@ -260,6 +264,7 @@ def _shown(entity: LegalEntity) -> dict[str, Any]:
         "accent_color": entity.accent_color,
         "number_format": entity.number_format,
         "reviews_bill_runs": entity.reviews_bill_runs,
+        "tax_rounding": entity.tax_rounding,
     }
 
 
@@ -269,6 +274,8 @@ def _add_registration(entity: LegalEntity, given: TaxRegistrationInput) -> TaxRe
     )
     if not vat_number and not given.tax_number:
         raise InvalidInput("A tax registration has a VAT number or a tax number.", field="vat_number")
+    if given.one_stop_shop and given.country not in EU_COUNTRIES:
+        raise InvalidInput("The one-stop shop is one of a member state of the EU.", field="one_stop_shop")
     if given.valid_to is not None and given.valid_to <= given.valid_from:
         raise InvalidInput("A tax registration ends after it starts.", field="valid_to")
     added = TaxRegistration(
@@ -276,6 +283,7 @@ def _add_registration(entity: LegalEntity, given: TaxRegistrationInput) -> TaxRe
         country=require_country(given.country),
         vat_number=vat_number,
         tax_number=given.tax_number,
+        one_stop_shop=given.one_stop_shop,
         valid_from=given.valid_from,
         valid_to=given.valid_to,
     )
@@ -336,6 +344,8 @@ def _require_ranges(entity: LegalEntity) -> None:
         raise InvalidInput("A fiscal year starts in a month from 1 to 12.", field="fiscal_year_start_month")
     if not 1 <= entity.retention_years <= 100:
         raise InvalidInput("Documents are kept for 1 to 100 years.", field="retention_years")
+    if entity.tax_rounding not in list(TaxRounding):
+        raise InvalidInput(f"Tax is rounded per {' or per '.join(TaxRounding)}.", field="tax_rounding")
     if not _COLOR.fullmatch(entity.accent_color):
         raise InvalidInput("A color is written as #rrggbb.", field="accent_color")
     if entity.number_format not in NumberFormat.values:

@@ -26,7 +26,7 @@ from billing.core.money import Rounding, to_minor
 from billing.core.periods import Interval, IntervalUnit, Period, boundary
 from billing.core.pricing import Flat, Graduated, PerUnit, PriceModel, Tier, Volume, parse_price, rate
 from billing.core.proration import ProrationPolicy, ProrationUnit, Share, share_of
-from billing.core.tax import TaxCategory, TaxParty, TaxTreatment, determine
+from billing.core.tax import TaxCategory, TaxParty, TaxRounding, TaxTreatment, at_rate, determine, exempt
 
 MODEST = settings(max_examples=100, deadline=None)
 HALF = Share(15, 30, ProrationUnit.DAY)
@@ -386,3 +386,30 @@ def test_prorated_parts_of_a_period_differ_from_the_whole_by_a_rounding_at_most(
     ).lines
     assert sum(line.working["fraction"]["days"] for line in lines) == 31
     assert abs(sum(line.amount_minor for line in lines) - amount) <= 1
+
+
+REDUCED = at_rate("DE", Decimal(7))
+
+
+def test_charges_with_treatments_of_their_own_make_a_tax_row_per_rate() -> None:
+    result = invoice(fee(), fee(treatment=REDUCED), fee(treatment=exempt("DE")))
+    assert [(row.category, row.percent, row.base_minor, row.tax_minor) for row in result.taxes] == [
+        (TaxCategory.E, 0, 9900, 0),
+        (TaxCategory.S, 7, 9900, 693),
+        (TaxCategory.S, 19, 9900, 1881),
+    ]
+    assert (result.subtotal_minor, result.tax_minor, result.total_minor) == (29700, 2574, 32274)
+    assert [result.treatment_of(row).label for row in result.taxes] == ["DE E 0", "DE S 7", "DE S 19"]
+    assert [line.treatment for line in result.lines] == [DOMESTIC, REDUCED, exempt("DE")]
+
+
+def test_one_rate_of_two_countries_is_two_invoices() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        invoice(fee(), fee(treatment=at_rate("CY", Decimal(19))))
+    assert list(refused.value.fields) == ["charges"]
+
+
+def test_tax_is_rounded_line_by_line_where_the_seller_does() -> None:
+    cent = parse_price("flat", {"amount": "0.03"})
+    given = InvoiceInput("EUR", (fee(cent), fee(cent), fee(cent)), DOMESTIC, TaxRounding.LINE)
+    assert (calculate(given).tax_minor, invoice(fee(cent), fee(cent), fee(cent)).tax_minor) == (3, 2)

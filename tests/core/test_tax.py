@@ -10,9 +10,12 @@ from billing.core.errors import InvalidInput, InvalidMoney, TaxUndetermined
 from billing.core.money import Money, allocate
 from billing.core.tax import (
     EU_COUNTRIES,
+    CustomerKind,
     TaxableLine,
     TaxCategory,
+    TaxCode,
     TaxParty,
+    TaxRounding,
     TaxSubtotal,
     TaxTreatment,
     credited_tax,
@@ -193,3 +196,66 @@ def test_order_of_the_lines_does_not_matter(amounts: list[int], percent: int) ->
     forward = summarize(lines(*amounts, percent=percent), "EUR")
     assert forward == summarize(lines(*reversed(amounts), percent=percent), "EUR")
     assert sum(subtotal.base_minor for subtotal in forward) == sum(amounts)
+
+
+CONSUMER = TaxParty("FR", kind=CustomerKind.CONSUMER)
+
+
+@pytest.mark.parametrize(
+    ("registered_in", "label"), [(frozenset(), "DE S 19"), (frozenset({"FR"}), "FR S 20")]
+)
+def test_consumer_pays_the_rate_of_its_country_where_the_seller_accounts_for_tax_there(
+    registered_in: frozenset[str], label: str
+) -> None:
+    seller = TaxParty("DE", "DE123456789", registered_in=registered_in)
+    assert determine(seller, CONSUMER, RATES).label == label
+
+
+def test_seller_outside_the_union_taxes_where_it_is_registered() -> None:
+    assert determine(TaxParty("US", registered_in=EU_COUNTRIES), CONSUMER, RATES).label == "FR S 20"
+    assert determine(TaxParty("US"), CONSUMER, RATES).category is TaxCategory.O
+
+
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [
+        (TaxCode.EXEMPT, "DE E 0"),
+        (TaxCode.ZERO, "DE Z 0"),
+        (TaxCode.OUTSIDE_SCOPE, "DE O 0"),
+        (TaxCode.REDUCED, "DE S 19"),
+    ],
+)
+def test_tax_code_of_the_product_decides_the_category(code: TaxCode, label: str) -> None:
+    assert determine(SELLER, TaxParty("DE"), RATES, tax_code=code).label == label
+
+
+def test_rate_of_the_price_comes_before_exemption_and_that_before_the_buyers_rate() -> None:
+    embassy = TaxParty("DE", exemption_code="VATEX-EU-151", percent=Decimal(5))
+    assert determine(SELLER, embassy, {}, own_percent=Decimal(7)).label == "DE S 7"
+    exempted = determine(SELLER, embassy, {})
+    assert (exempted.label, exempted.exemption_code) == ("DE E 0", "VATEX-EU-151")
+    assert determine(SELLER, TaxParty("FR", percent=Decimal(5)), {}).label == "DE S 5"
+
+
+def test_tax_per_line_may_differ_from_tax_per_document_by_cents_and_both_are_exact() -> None:
+    pennies = lines(3, 3, 3)
+    (per_document,) = summarize(pennies, "EUR")
+    (per_line,) = summarize(pennies, "EUR", TaxRounding.LINE)
+    assert (per_document.base_minor, per_document.tax_minor) == (9, 2)
+    assert (per_line.base_minor, per_line.tax_minor) == (9, 3)
+
+
+@pytest.mark.parametrize("category", [TaxCategory.L, TaxCategory.M])
+def test_taxes_of_the_islands_may_be_zero_or_above(category: TaxCategory) -> None:
+    rows = summarize(
+        [TaxableLine(1000, category, Decimal(0)), TaxableLine(1000, category, Decimal(7))], "EUR"
+    )
+    assert [row.tax_minor for row in rows] == [0, 70]
+
+
+@pytest.mark.parametrize(("category", "percent"), [(TaxCategory.K, Decimal(1)), (TaxCategory.B, Decimal(0))])
+def test_rates_that_goods_in_the_union_and_split_payment_exclude(
+    category: TaxCategory, percent: Decimal
+) -> None:
+    with pytest.raises(InvalidInput):
+        summarize([TaxableLine(100, category, percent)], "EUR")

@@ -19,6 +19,7 @@ from valueverse.backoffice.catalog_verbs import (
     NewPlan,
     NewProduct,
     NewVersion,
+    SetTaxCode,
 )
 from valueverse.backoffice.meter_forms import NewMeter, meter_words
 from valueverse.backoffice.pages import ObjectPage
@@ -40,6 +41,7 @@ class ProductPage(ObjectPage, ProductAdmin):
 
     page_template = "backoffice/product.html"
     create = NewProduct()
+    verbs = (SetTaxCode(),)
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         return {

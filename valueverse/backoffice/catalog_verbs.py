@@ -9,6 +9,7 @@ from billing.catalog import services
 from billing.catalog.models import Plan, PlanVersion, Product
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
+from billing.core.tax import TaxCode
 from billing.platform import display
 from billing.platform.actors import Actor
 from billing.platform.clock import now
@@ -20,9 +21,63 @@ from valueverse.backoffice.version_difference import difference, subscribers
 CODE_HELP = "Short name for programs, for good: lower case letters, digits, '_', '-' or '.'."
 
 
+TAX_CODES = [(str(one), str(one).replace("_", " ").capitalize()) for one in TaxCode]
+
+
 class ProductForm(forms.Form):
     code = forms.CharField(max_length=60, help_text=CODE_HELP)
     name = forms.CharField(max_length=120, help_text="What revenue is reported by.")
+    tax_code = forms.ChoiceField(
+        choices=TAX_CODES,
+        label="Tax code",
+        help_text="What tax law sees in it. The rate follows from seller, buyer and day.",
+    )
+
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.fields["tax_code"].required = False
+
+    def clean_tax_code(self) -> str:
+        return self.cleaned_data["tax_code"] or TaxCode.STANDARD.value
+
+
+class TaxCodeForm(forms.Form):
+    tax_code = forms.ChoiceField(
+        choices=TAX_CODES, label="Tax code", help_text="For prices without a tax code of their own."
+    )
+
+
+class SetTaxCode(Verb):
+    """Tax a product otherwise from now on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "tax",
+            "Change tax code",
+            "catalog.change_product",
+            "Issued documents keep theirs. Drafts made before are refused at issue: delete them and bill again.",
+            TaxCodeForm,
+            asks_first=True,
+        )
+
+    def at(self, row: Any) -> datetime:
+        return now()
+
+    def state(self, row: Any) -> tuple[Any, ...]:
+        return (row.tax_code,)
+
+    def form(self, row: Any, data: Any = None) -> Any:
+        return TaxCodeForm(data, initial={"tax_code": row.tax_code})
+
+    def facts(self, row: Any) -> list[tuple[str, Any]]:
+        return [("Tax code now", row.get_tax_code_display()), ("Plans", row.plans.count())]
+
+    def button(self, row: Any, data: Data) -> str:
+        return f"Tax it as {data['tax_code']}" if "tax_code" in data else self.label
+
+    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
+        made = services.set_product_tax_code(product=row, tax_code=data["tax_code"], actor=actor, at=at)
+        return Outcome(f"{made.name} is taxed as {made.get_tax_code_display().lower()} from now on.", made)
 
 
 class NewProduct(Creation):

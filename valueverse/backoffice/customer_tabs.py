@@ -317,9 +317,7 @@ class CustomerTabs:
             found = preview_invoice(subscription=subscription, billed_at=at, usage_until=cutoff)
         except BillingError as error:
             return Upcoming(subscription, at, None, error.message)
-        return Upcoming(
-            subscription, at, found[0] if found else None, "" if found else "Nothing will be due."
-        )
+        return Upcoming(subscription, at, found, "" if found else "Nothing will be due.")
 
     def subscriptions(self) -> dict[str, Any]:
         rows = (

@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import Q
 from django.http import HttpRequest
 
+from billing.core.tax import CustomerKind
 from billing.platform import display
 from billing.platform.actors import Actor
 from customers import services
@@ -16,7 +17,7 @@ from customers.models import CollectionMethod, Customer, LegalEntity, MailRole, 
 from customers.selectors import now_for
 from customers.services import Address, ContactInput, TaxIdInput
 from customers.services.customers import LANGUAGES, LIST_MAX
-from valueverse.backoffice.fields import CountryChoice
+from valueverse.backoffice.fields import CountryChoice, FigureField
 from valueverse.backoffice.making import Creation
 from valueverse.backoffice.verbs import Data, Outcome, Verb
 
@@ -25,7 +26,7 @@ ADDRESS = ("line1", "line2", "postal_code", "city", "region", "country")
 TAX_ID_ROWS = 3
 PLAIN = (
     "name", "legal_name", "legal_entity", "currency", "time_zone", "language", "payment_terms_days",
-    "collection_method", "buyer_reference", "purchase_order",
+    "collection_method", "buyer_reference", "purchase_order", "kind", "tax_exemption_code", "tax_percent",
 )  # fmt: skip
 
 
@@ -123,6 +124,23 @@ class CustomerForm(forms.Form):
     purchase_order = forms.CharField(
         required=False, max_length=120, label="Purchase order", help_text="Printed on documents (BT-13)."
     )
+    kind = forms.ChoiceField(
+        choices=[(str(one), str(one).capitalize()) for one in CustomerKind],
+        required=False,
+        label="Kind of customer",
+        help_text="Consumers in the EU pay the tax of their country or yours; businesses abroad may owe it themselves.",
+    )
+    tax_exemption_code = forms.CharField(
+        required=False,
+        max_length=30,
+        label="Exempt by",
+        help_text="VATEX code, like VATEX-EU-151 for embassies. Empty: not exempt.",
+    )
+    tax_percent = FigureField(
+        required=False,
+        label="Own tax rate in percent",
+        help_text="For everything they buy. Empty: as the tax rates and rules say.",
+    )
     test_clock = forms.ModelChoiceField(
         TestClock.objects.select_related("legal_entity").order_by("name", "pk"),
         required=False,
@@ -139,6 +157,7 @@ class CustomerForm(forms.Form):
             "",
             "Documents need at least city and country. The country decides the tax.",
         ),
+        ("Tax", ["kind", "tax_exemption_code", "tax_percent"]),
         (
             "Tax ids",
             [f"tax_{index}_{part}" for index in range(TAX_ID_ROWS) for part in ("country", "number")],
@@ -173,6 +192,9 @@ class CustomerForm(forms.Form):
         else:
             self.fields["contact_name"] = forms.CharField(required=False, max_length=120, label="Name")
             self.fields["contact_email"] = forms.EmailField(required=False, label="Mail address")
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or CustomerKind.BUSINESS.value
 
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).upper()

@@ -36,6 +36,10 @@ TAX_WORDS = {
     "AE": "reverse charge: the buyer owes the tax",
     "O": "outside the scope of tax",
     "G": "export outside the EU",
+    "K": "goods to a business in the EU",
+    "L": "tax of the Canary Islands",
+    "M": "tax of Ceuta and Melilla",
+    "B": "split payment",
 }
 """Tax categories of EN 16931 in words."""
 

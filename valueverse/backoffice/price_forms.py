@@ -10,6 +10,7 @@ from billing.catalog.services import PriceInput
 from billing.core.pricing import MODEL_CODES, ConversionRounding
 from billing.core.pricing.tiers import TIERS_MAX
 from billing.core.quantity import format_quantity
+from billing.core.tax import TaxCode
 from valueverse.backoffice.fields import FigureField, FiltersField, filters_text, typed
 from valueverse.backoffice.verbs import Data
 
@@ -76,6 +77,17 @@ class PriceForm(forms.Form):
         label="Unit code",
         help_text="UN/ECE code printed in e-invoices; empty takes the meter's. C62 is 'one'.",
     )
+    tax_code = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "That of the product"),
+            *((str(o), str(o).replace("_", " ").capitalize()) for o in TaxCode),
+        ],
+        label="Tax code",
+    )
+    tax_percent = FigureField(
+        required=False, label="Own tax rate in percent", help_text="Whoever buys; empty: as the rules say."
+    )
     filters = FiltersField(
         label="Only events with",
         help_text="To price parts of one meter differently, one property a line: model: large, xlarge. Prices on a "
@@ -111,6 +123,7 @@ class PriceForm(forms.Form):
     tiers_before = "Tiers without usage"
     sections = (
         ("", ["code", "name", "model", "meter", "filters", "unit_code"]),
+        ("Tax", ["tax_code", "tax_percent"]),
         ("Flat", ["amount"], "flat"),
         ("Per unit", ["unit_amount"], "per_unit"),
         ("Package", ["size", "package_amount", "free_units"], "package"),
@@ -173,6 +186,8 @@ class PriceForm(forms.Form):
                 meter=found["meter"],
                 unit_code=found["unit_code"],
                 filters=found.get("filters") or {},
+                tax_code=found.get("tax_code") or "",
+                tax_percent=found.get("tax_percent"),
             )
         return found
 
@@ -330,6 +345,8 @@ def initial_of(price: Price) -> Data:
         "meter": price.meter_id,
         "unit_code": price.unit_code,
         "filters": filters_text(price.filters),
+        "tax_code": price.tax_code,
+        "tax_percent": typed(price.tax_percent),
         "tiers": max(ROWS_MIN, len(definition.get("tiers", ()))),
     }
     for name in FIGURES.get(price.model, ()):

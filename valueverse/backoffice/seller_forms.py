@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from billing.core.errors import InvalidInput
+from billing.core.tax import TaxRounding
 from customers.models import LegalEntity, NumberFormat
 from customers.services import BankAccount
 from customers.services.logos import LOGO_LENGTH_MAX, require_logo
@@ -185,7 +186,7 @@ class HabitsForm(Placed):
     """How the back office writes this seller's figures, and who starts its bills."""
 
     def __init__(self, data: Any = None, *, entity: LegalEntity) -> None:
-        names = ("number_format", "reviews_bill_runs")
+        names = ("number_format", "reviews_bill_runs", "tax_rounding")
         super().__init__(data, initial={name: getattr(entity, name) for name in names})
         self.fields["number_format"] = forms.ChoiceField(
             choices=NumberFormat.choices,
@@ -197,6 +198,18 @@ class HabitsForm(Placed):
             label="Bill runs wait for a person",
             help_text="Nothing is billed by itself: what is due waits until somebody starts a bill run.",
         )
+        self.fields["tax_rounding"] = forms.ChoiceField(
+            choices=[
+                (TaxRounding.DOCUMENT.value, "Once per rate of a document"),
+                (TaxRounding.LINE.value, "Line by line"),
+            ],
+            required=False,
+            label="Tax is rounded",
+            help_text="For drafts made from now on; per rate is what EN 16931 asks for.",
+        )
+
+    def clean_tax_rounding(self) -> str:
+        return self.cleaned_data["tax_rounding"] or TaxRounding.DOCUMENT.value
 
 
 class LookForm(Placed):
@@ -255,6 +268,11 @@ class RegistrationForm(Placed):
         label="Last day",
         input_formats=["%Y-%m-%d"],
         help_text="Empty: until another follows.",
+    )
+    one_stop_shop = forms.BooleanField(
+        required=False,
+        label="One-stop shop",
+        help_text="Sales to consumers in all other member states of the EU are accounted for with it, at their rates.",
     )
     places = {"valid_to": "last_on"}
 

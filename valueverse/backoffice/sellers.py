@@ -203,6 +203,7 @@ class AddRegistration(Verb):
             tax_number=data["tax_number"],
             valid_from=data["valid_from"],
             valid_to=data["last_on"] + timedelta(days=1) if data["last_on"] else None,
+            one_stop_shop=data["one_stop_shop"],
         )
         made = services.add_tax_registration(legal_entity=row, registration=given, actor=actor, at=at)
         return Outcome(f"Added {made} from {made.valid_from}.", row)

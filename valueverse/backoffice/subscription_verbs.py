@@ -119,17 +119,16 @@ def bill_of(subscription: Subscription, *, at: datetime) -> dict[str, Any]:
     shown |= {"next_at": moment.next_at, "due_count": _due_count(subscription, billed_at, at)}
     if found is None:
         return shown
-    result, treatment = found
     lines = [
         (line, line.period.start_on(zone), line.period.last_on(zone), line.kind == "recurring")
-        for line in result.lines
+        for line in found.lines
     ]
     return shown | {
         "lines": lines,
         "fixed_minor": sum(line.amount_minor for line, _, _, is_fee in lines if is_fee),
         "usage_minor": sum(line.amount_minor for line, _, _, is_fee in lines if not is_fee),
-        "result": result,
-        "treatment": treatment,
+        "result": found,
+        "taxes": [(row, found.treatment_of(row)) for row in found.taxes],
     }
 
 

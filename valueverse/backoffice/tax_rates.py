@@ -11,6 +11,7 @@ from billing.activity.selectors import activity_of
 from billing.catalog import services
 from billing.catalog.admin import TaxRateAdmin
 from billing.catalog.models import TaxRate
+from billing.catalog.services.tax_rates import RATED
 from billing.core.tax import TaxCategory
 from billing.platform import display
 from billing.platform.actors import Actor
@@ -28,6 +29,10 @@ CATEGORIES = {
     "AE": "AE: reverse charge",
     "O": "O: outside the scope of tax",
     "G": "G: export outside the EU",
+    "K": "K: goods to a business in the EU",
+    "L": "L: tax of the Canary Islands",
+    "M": "M: tax of Ceuta and Melilla",
+    "B": "B: split payment (Italy)",
 }
 
 
@@ -37,6 +42,13 @@ class TaxRateForm(forms.Form):
     country = CountryChoice()
     category = forms.ChoiceField(
         choices=[(str(one), CATEGORIES.get(str(one), str(one))) for one in TaxCategory]
+    )
+    tax_code = forms.ChoiceField(
+        label="Products",
+        choices=[(str(one), str(one).replace("_", " ").capitalize()) for one in RATED],
+        initial=RATED[0],
+        required=False,
+        help_text="For products of this tax code. A country without a reduced rate taxes those at its standard rate.",
     )
     name = forms.CharField(
         max_length=60, initial="VAT", help_text="How documents call the tax, like VAT or USt."
@@ -92,6 +104,7 @@ class NewTaxRate(Creation):
     def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
         given = dict(data)
         last_on = given.pop("last_on")
+        given["tax_code"] = given.get("tax_code") or RATED[0]
         made = services.create_tax_rate(
             **given,
             valid_to=last_on + timedelta(days=1) if last_on else None,
@@ -107,7 +120,10 @@ class NewTaxRate(Creation):
         rate: Any = made.row
         before = (
             TaxRate.objects.filter(
-                country=rate.country, category=rate.category, valid_from__lt=rate.valid_from
+                country=rate.country,
+                category=rate.category,
+                tax_code=rate.tax_code,
+                valid_from__lt=rate.valid_from,
             )
             .order_by("-valid_from")
             .first()
@@ -152,7 +168,12 @@ class EndTaxRate(Verb):
 
     def facts(self, row: Any) -> list[tuple[str, Any]]:
         following = (
-            TaxRate.objects.filter(country=row.country, category=row.category, valid_from__gt=row.valid_from)
+            TaxRate.objects.filter(
+                country=row.country,
+                category=row.category,
+                tax_code=row.tax_code,
+                valid_from__gt=row.valid_from,
+            )
             .order_by("valid_from")
             .first()
         )
@@ -177,7 +198,9 @@ class TaxRatePage(ObjectPage, TaxRateAdmin):
     verbs = (EndTaxRate(),)
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        others = TaxRate.objects.filter(country=row.country, category=row.category).order_by("-valid_from")
+        others = TaxRate.objects.filter(
+            country=row.country, category=row.category, tax_code=row.tax_code
+        ).order_by("-valid_from")
         return {
             "title": str(row),
             "category": CATEGORIES.get(row.category, row.category),

@@ -115,10 +115,9 @@ def _next_invoice(subscription: Subscription, *, at: datetime) -> NextInvoice | 
         )
     if preview is None:
         return NextInvoice(moment, subscription.currency, 0, 0, 0, moment <= at)
-    result, _ = preview
-    fees = sum(line.amount_minor for line in result.lines if line.kind is ChargeKind.RECURRING)
+    fees = sum(line.amount_minor for line in preview.lines if line.kind is ChargeKind.RECURRING)
     return NextInvoice(
-        moment, subscription.currency, result.subtotal_minor - fees, fees, result.tax_minor, moment <= at
+        moment, subscription.currency, preview.subtotal_minor - fees, fees, preview.tax_minor, moment <= at
     )
 
 

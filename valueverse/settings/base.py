@@ -145,6 +145,11 @@ DEFAULT_PRORATION = env.choice(
     ("day", "second", "thirty_day_month", "none"),
     "How new plan versions cut the fee of a short period, unless they name a policy of their own.",
 )
+TAX_ENGINE = env.text(
+    "TAX_ENGINE",
+    "billing.invoices.taxes.DatedRates",
+    "Who decides how lines are taxed: the dotted path of a class with `treatments` (billing/invoices/taxes.py).",
+)
 _log_format = env.choice(
     "LOG_FORMAT", "auto", ("auto", "json", "human"), "auto: human on a terminal, else JSON."
 )

@@ -2,12 +2,13 @@
 
 from rest_framework import serializers
 
+from billing.catalog.services.tax_rates import RATED
 from billing.core.aggregation import Aggregation, UnitRounding
 from billing.core.invoice import Timing
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.pricing import MODEL_CODES
 from billing.core.proration import ProrationPolicy
-from billing.core.tax import TaxCategory
+from billing.core.tax import TaxCategory, TaxCode
 from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, QuantityField, TextField
 from billing.platform.api.serializers import Input, Output, Query, list_of
 
@@ -105,6 +106,11 @@ class ProductInput(Input):
 
     code = TextField(max_length=60)
     name = TextField(max_length=120)
+    tax_code = serializers.ChoiceField(
+        required=False,
+        choices=[(str(value), str(value)) for value in TaxCode],
+        help_text="What tax law sees in it; standard unless told.",
+    )
 
 
 class ProductOutput(Output):
@@ -113,6 +119,7 @@ class ProductOutput(Output):
     id = TextField(source="public_id")
     code = TextField()
     name = TextField()
+    tax_code = TextField()
     created_at = InstantField()
 
 
@@ -127,6 +134,15 @@ class PriceIn(Input):
     model = serializers.ChoiceField(choices=[(code, code) for code in MODEL_CODES])
     definition = serializers.DictField(help_text=_DEFINITION)
     unit_code = TextField(required=False, max_length=3, help_text="The meter's unit unless told.")
+    tax_code = serializers.ChoiceField(
+        required=False,
+        allow_blank=True,
+        choices=[(str(value), str(value)) for value in TaxCode],
+        help_text="That of the product unless told.",
+    )
+    tax_percent = QuantityField(
+        required=False, allow_null=True, allow_negative=False, help_text="A rate of its own; 19 means 19 %."
+    )
     filters = FiltersField(
         required=False,
         help_text="Of several prices on one meter: only events with these values. They may not overlap; one price "
@@ -148,6 +164,8 @@ class PriceOutput(Output):
     definition = serializers.DictField(help_text=_DEFINITION)
     timing = serializers.ChoiceField(choices=[(str(value), str(value)) for value in Timing])
     unit_code = TextField()
+    tax_code = TextField(help_text="Empty: that of the product.")
+    tax_percent = QuantityField(allow_null=True, help_text="A rate of its own.")
     filters = FiltersField(help_text=_FILTERS)
 
 
@@ -216,6 +234,11 @@ class TaxRateInput(Input):
     category = serializers.ChoiceField(
         required=False, choices=[(str(value), str(value)) for value in TaxCategory]
     )
+    tax_code = serializers.ChoiceField(
+        required=False,
+        choices=[(str(value), str(value)) for value in RATED],
+        help_text="For which products it is; standard unless told.",
+    )
     name = TextField(max_length=60, help_text="How the tax is called on documents.")
     percent = QuantityField(allow_negative=False, help_text="19 means 19 %.")
     valid_from = serializers.DateField()
@@ -230,6 +253,7 @@ class TaxRateOutput(Output):
     id = TextField(source="public_id")
     country = TextField()
     category = TextField()
+    tax_code = TextField()
     name = TextField()
     percent = QuantityField()
     valid_from = serializers.DateField()

@@ -18,6 +18,7 @@ from billing.catalog.services.making import (
     create_plan_version,
     create_product,
     publish_plan_version,
+    set_product_tax_code,
 )
 from billing.catalog.services.tax_rates import TaxRateEnded, TaxRateOverlaps, create_tax_rate, end_tax_rate
 
@@ -40,5 +41,6 @@ __all__ = [
     "price_inputs",
     "publish_plan_version",
     "remove_price",
+    "set_product_tax_code",
     "update_price",
 ]

@@ -22,6 +22,8 @@ def price_inputs(plan_version: PlanVersion) -> list[PriceInput]:
             meter=row.meter,
             unit_code=row.unit_code,
             filters=row.filters,
+            tax_code=row.tax_code,
+            tax_percent=row.tax_percent,
         )
         for row in plan_version.prices.select_related("meter").order_by("position")
     ]
@@ -77,4 +79,7 @@ def discard_plan_version(*, plan_version: PlanVersion, actor: Actor, at: datetim
 
 
 def _shown(row: Price) -> tuple[object, ...]:
-    return (row.code, row.name, row.model, row.definition, row.meter_id, row.unit_code, row.filters)
+    return (
+        *(row.code, row.name, row.model, row.definition, row.meter_id, row.unit_code, row.filters),
+        *(row.tax_code, row.tax_percent),
+    )

@@ -21,6 +21,7 @@ from billing.core.money import exponent
 from billing.core.periods import Anchor, Interval, IntervalUnit
 from billing.core.pricing import Flat, definition_of, parse_price
 from billing.core.proration import ProrationPolicy, require_policy
+from billing.core.tax import TaxCode
 from billing.platform.actors import Actor
 from billing.platform.validation import (
     require_code,
@@ -57,7 +58,10 @@ class PlanVersionEmpty(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class PriceInput:
-    """One component of a plan version. meter: for usage; without one it is a fee. definition: see core.pricing."""
+    """One component of a plan version. meter: for usage; without one it is a fee. definition: see core.pricing.
+
+    tax_code: empty for that of the product. tax_percent: a rate of its own, whoever buys.
+    """
 
     code: str
     name: str
@@ -66,6 +70,8 @@ class PriceInput:
     meter: Meter | None = None
     unit_code: str = ""
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tax_code: str = ""
+    tax_percent: Decimal | None = None
 
 
 @transaction.atomic
@@ -136,14 +142,42 @@ def create_meter(
 
 
 @transaction.atomic
-def create_product(*, code: str, name: str, actor: Actor, at: datetime) -> Product:
-    """Make a product, what revenue is reported by. Emits product.created. Raises InvalidInput, CodeTaken."""
-    product = Product(code=require_code(code), name=name, created_at=at)
+def create_product(
+    *, code: str, name: str, tax_code: str = TaxCode.STANDARD, actor: Actor, at: datetime
+) -> Product:
+    """Make a product, what revenue is reported by. tax_code: what tax law sees in it (core.tax.TaxCode).
+
+    Emits product.created. Raises InvalidInput, CodeTaken.
+    """
+    product = Product(code=require_code(code), name=name, tax_code=require_tax_code(tax_code), created_at=at)
     require_fields(product)
     _require_free_code(Product, code)
     product.save()
     record(EventName.PRODUCT_CREATED, "product", product.public_id, actor, at, {"code": code})
     return product
+
+
+@transaction.atomic
+def set_product_tax_code(*, product: Product, tax_code: str, actor: Actor, at: datetime) -> Product:
+    """Tax a product otherwise from now on: drafts made from here on follow, older ones are refused at issue.
+
+    Idempotent. Locks the product. Emits product.updated with the old and the new code. Raises InvalidInput.
+    """
+    row = Product.objects.select_for_update().get(pk=product.pk)
+    before = row.tax_code
+    if before != require_tax_code(tax_code):
+        row.tax_code = tax_code
+        row.save(update_fields=["tax_code"])
+        data = {"code": row.code, "tax_code": [before, tax_code]}
+        record(EventName.PRODUCT_UPDATED, "product", row.public_id, actor, at, data)
+    return row
+
+
+def require_tax_code(tax_code: str) -> str:
+    """The tax code, if it is one. Raises InvalidInput naming `tax_code`."""
+    if tax_code not in list(TaxCode):
+        raise InvalidInput(f"A tax code is one of {', '.join(TaxCode)}.", field="tax_code")
+    return tax_code
 
 
 @transaction.atomic
@@ -248,6 +282,11 @@ def put_price(row: Price, price: PriceInput) -> None:
     row.filters = {name: list(values) for name, values in meter_filters(price.filters)}
     row.timing = (Timing.IN_ARREARS if price.meter else Timing.IN_ADVANCE).value
     row.unit_code = require_unit_code(price.unit_code or (price.meter.unit_code if price.meter else "C62"))
+    row.tax_code, row.tax_percent = price.tax_code, price.tax_percent
+    if price.tax_code:
+        require_tax_code(price.tax_code)
+    if price.tax_percent is not None and not 0 <= price.tax_percent <= 100:
+        raise InvalidInput("A tax rate is a percentage from 0 to 100.", field="tax_percent")
     require_fields(row)
     if version.prices.filter(code=price.code).exclude(pk=row.pk).exists():
         raise CodeTaken("Another price of this version bears this code.", field="code")

@@ -10,9 +10,12 @@ from billing.catalog.services.making import record
 from billing.core.errors import BillingError, InvalidInput, Kind
 from billing.core.events import EventName
 from billing.core.quantity import format_quantity
-from billing.core.tax import TaxCategory, require_rate
+from billing.core.tax import TaxCategory, TaxCode, require_rate
 from billing.platform.actors import Actor
 from billing.platform.validation import require_country, require_fields
+
+RATED = (TaxCode.STANDARD, TaxCode.REDUCED, TaxCode.SUPER_REDUCED)
+"""Tax codes whose percentage is a dated rate; the others have none."""
 
 
 class TaxRateOverlaps(BillingError):
@@ -38,23 +41,28 @@ def create_tax_rate(
     valid_from: date,
     valid_to: date | None = None,
     category: str = "S",
+    tax_code: str = TaxCode.STANDARD,
     follows: bool = False,
     actor: Actor,
     at: datetime,
 ) -> TaxRate:
     """Make the tax rate of a country in a category between two days; valid_to is the first day it no longer holds.
 
-    percent: 19 means 19 %. follows: a rate in force without an end, that started before, ends on valid_from.
+    percent: 19 means 19 %. tax_code: for which products it is (standard, reduced, super_reduced).
+    follows: a rate in force without an end, that started before, ends on valid_from.
     Emits tax_rate.created, and tax_rate.ended for the one that it follows. Raises InvalidInput, TaxRateOverlaps.
     """
     if category not in list(TaxCategory):
         raise InvalidInput(f"A category is one of {', '.join(TaxCategory)}.", field="category")
+    if tax_code not in RATED:
+        raise InvalidInput(f"A rate is for the tax code {', '.join(RATED)}.", field="tax_code")
     require_rate(TaxCategory(category), percent)
     if valid_to is not None and valid_to <= valid_from:
         raise InvalidInput("A tax rate ends after it starts.", field="valid_to")
     rate = TaxRate(
         country=require_country(country),
         category=category,
+        tax_code=tax_code,
         name=name,
         percent=percent,
         valid_from=valid_from,
@@ -63,11 +71,12 @@ def create_tax_rate(
     require_fields(rate)
     if follows:
         before = TaxRate.objects.filter(
-            country=country, category=category, valid_to=None, valid_from__lt=valid_from
+            country=country, category=category, tax_code=tax_code, valid_to=None, valid_from__lt=valid_from
         ).first()
         if before is not None:
             end_tax_rate(tax_rate=before, valid_to=valid_from, actor=actor, at=at)
-    others = TaxRate.objects.filter(country=country, category=category).exclude(valid_to__lte=valid_from)
+    others = TaxRate.objects.filter(country=country, category=category, tax_code=tax_code)
+    others = others.exclude(valid_to__lte=valid_from)
     if valid_to is not None:
         others = others.filter(valid_from__lt=valid_to)
     other = others.order_by("valid_from").first()
@@ -79,7 +88,12 @@ def create_tax_rate(
             field="valid_from",
         )
     rate.save()
-    data = {"country": country, "category": category, "percent": format_quantity(percent)}
+    data = {
+        "country": country,
+        "category": category,
+        "tax_code": tax_code,
+        "percent": format_quantity(percent),
+    }
     record(EventName.TAX_RATE_CREATED, "tax_rate", rate.public_id, actor, at, data)
     return rate
 

@@ -6,9 +6,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from billing.core.lifecycles import InvoiceStatus, Settlement, settlement
+from billing.core.tax import TaxCode
 from billing.invoices.models.base import DocumentLine, DocumentTax, IssuedDocument
 from billing.invoices.models.runs import BillRun
-from billing.platform.fields import MinorField, PublicIdField, is_one_of
+from billing.platform.fields import MinorField, PercentField, PublicIdField, is_one_of
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from customers.models import Customer
 
@@ -150,6 +151,10 @@ class InvoiceLine(DocumentLine):
     meter_code = models.CharField(max_length=60, blank=True)
     service_start_at = models.DateTimeField()
     service_end_at = models.DateTimeField()
+    tax_code = models.CharField(
+        max_length=16, default=TaxCode.STANDARD, help_text="What tax law saw in it when it was drafted."
+    )
+    own_tax_percent = PercentField(null=True, help_text="The rate that its price names itself.")
 
     class Meta(DocumentLine.Meta):
         constraints = [

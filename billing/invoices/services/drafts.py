@@ -10,11 +10,11 @@ from billing.activity import services as activity
 from billing.core.billing_moments import BillingMoment, billing_moment
 from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
-from billing.core.invoice import InvoiceInput, InvoiceResult, ResultLine
+from billing.core.invoice import InvoiceResult, ResultLine
 from billing.core.lifecycles import InvoiceStatus
-from billing.core.tax import TaxTreatment
-from billing.invoices.charges import DueCharge, calculate_due, due_charges, tax_treatment
+from billing.invoices.charges import DueCharge, calculate_due, due_charges
 from billing.invoices.models import BillingReason, BillRun, Invoice, InvoiceLine, InvoiceTax
+from billing.invoices.taxes import taxable_price, taxed
 from billing.platform.actors import Actor
 from billing.subscriptions import services as subscriptions
 from billing.subscriptions.models import BilledPeriod, Subscription
@@ -91,14 +91,12 @@ def _draft_moment(
     due = due_charges(subscription=subscription, moment=moment, cutoff=cutoff)
     if not due:
         return None
-    treatment = tax_treatment(
-        legal_entity=subscription.legal_entity, customer=subscription.customer, on=as_of
-    )
-    due, result = calculate_due(due, InvoiceInput(subscription.currency, (), treatment))
+    due, given = taxed(subscription=subscription, due=due, on=as_of)
+    due, result = calculate_due(due, given)
     if result is None:
         return None
-    invoice = _store_draft(subscription, moment, result, treatment, as_of, cutoff, run)
-    lines = _store_lines(invoice, subscription, due, result, treatment)
+    invoice = _store_draft(subscription, moment, result, as_of, cutoff, run)
+    lines = _store_lines(invoice, subscription, due, result)
     subscriptions.mark_billed(periods=_billed_periods(invoice, due, lines))
     activity.record(
         name=EventName.INVOICE_DRAFTED,
@@ -116,7 +114,6 @@ def _store_draft(
     subscription: Subscription,
     moment: BillingMoment,
     result: InvoiceResult,
-    treatment: TaxTreatment,
     as_of: datetime,
     cutoff: datetime,
     run: BillRun | None,
@@ -137,6 +134,12 @@ def _store_draft(
         total_minor=result.total_minor,
         created_at=as_of,
     )
+    store_taxes(invoice, result)
+    return invoice
+
+
+def store_taxes(invoice: Invoice, result: InvoiceResult) -> None:
+    """Write the tax table of a draft: a row per category and rate."""
     InvoiceTax.objects.bulk_create(
         InvoiceTax(
             invoice=invoice,
@@ -148,9 +151,8 @@ def _store_draft(
             exemption_code=treatment.exemption_code or "",
             exemption_text=treatment.exemption_text or "",
         )
-        for subtotal in result.taxes
+        for subtotal, treatment in ((row, result.treatment_of(row)) for row in result.taxes)
     )
-    return invoice
 
 
 def _reason(moment: BillingMoment) -> BillingReason:
@@ -164,12 +166,11 @@ def _store_lines(
     subscription: Subscription,
     due: Sequence[DueCharge],
     result: InvoiceResult,
-    treatment: TaxTreatment,
 ) -> list[InvoiceLine]:
     zone = ZoneInfo(subscription.time_zone)
     product_code = subscription.plan_version.plan.product.code
     return InvoiceLine.objects.bulk_create(
-        _line(invoice, position, entry, line, treatment, zone, product_code)
+        _line(invoice, position, entry, line, zone, product_code)
         for position, (entry, line) in enumerate(zip(due, result.lines, strict=True), start=1)
     )
 
@@ -179,10 +180,11 @@ def _line(
     position: int,
     entry: DueCharge,
     line: ResultLine,
-    treatment: TaxTreatment,
     zone: ZoneInfo,
     product_code: str,
 ) -> InvoiceLine:
+    treatment, taxable = line.treatment, taxable_price(entry.item.price)
+    assert treatment is not None, "the calculation settles how every line is taxed"
     return InvoiceLine(
         invoice=invoice,
         item=entry.item,
@@ -203,6 +205,8 @@ def _line(
         service_last_on=line.period.last_on(zone),
         tax_category=treatment.category.value,
         tax_percent=treatment.percent,
+        tax_code=taxable.tax_code.value,
+        own_tax_percent=taxable.own_percent,
         working=line.working,
     )
 

@@ -14,7 +14,7 @@ from billing.core.invoice import ChargeKind, Timing
 from billing.core.lifecycles import InvoiceStatus, Settlement
 from billing.core.periods import Period
 from billing.core.postings import IssuedLine, IssuedTax, invoice_issue
-from billing.invoices.charges import tax_treatment
+from billing.core.tax import TaxCode
 from billing.invoices.documents.canonical import canonical_json, sha256_hex
 from billing.invoices.documents.completeness import missing_fields
 from billing.invoices.documents.serialization import to_dict
@@ -24,6 +24,7 @@ from billing.invoices.selectors import hold_in_force
 from billing.invoices.services.drafts import lock_invoice
 from billing.invoices.services.mails import queue_mails
 from billing.invoices.snapshots import invoice_snapshot, tax_label
+from billing.invoices.taxes import Taxable, tax_treatments
 from billing.ledger import services as ledger
 from billing.platform import metrics
 from billing.platform.actors import Actor
@@ -119,15 +120,24 @@ def _refuse_on_hold(invoice: Invoice, at: datetime) -> None:
 
 
 def _check_tax(invoice: Invoice, at: datetime) -> None:
-    treatment = tax_treatment(legal_entity=invoice.legal_entity, customer=invoice.customer, on=at)
-    for row in invoice.taxes.all():
+    """Every line is still taxed as the draft says, in the country that its row of the tax table names."""
+    lines = list(invoice.lines.order_by("position"))
+    treatments = tax_treatments(
+        legal_entity=invoice.legal_entity,
+        customer=invoice.customer,
+        on=at,
+        lines=[Taxable(TaxCode(line.tax_code), line.own_tax_percent) for line in lines],
+    )
+    rows = {(row.category, row.percent): row for row in invoice.taxes.all()}
+    for line, treatment in zip(lines, treatments, strict=True):
+        row = rows[(line.tax_category, line.tax_percent)]
         if (row.tax_country, row.category, row.percent) != (
             treatment.country,
             treatment.category.value,
             treatment.percent,
         ):
             raise TaxChanged(
-                f"The draft was computed with {tax_label(row)}, now {treatment.label} applies. "
+                f"The draft was computed with {tax_label(row)}, now {treatment.label} applies to {line.code}. "
                 "Delete the draft and bill again."
             )
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from billing.platform.api.fields import InstantField, PublicIdOf, TextField
+from billing.core.tax import CustomerKind
+from billing.platform.api.fields import InstantField, PublicIdOf, QuantityField, TextField
 from billing.platform.api.serializers import Input, Output, Query, list_of
 from customers.api.serializers.shared import AddressInput, AddressOutput
 from customers.models import CollectionMethod, MailRole
@@ -78,6 +79,20 @@ class CustomerChange(Input):
     collection_method = serializers.ChoiceField(required=False, choices=CollectionMethod.choices)
     buyer_reference = TextField(required=False, allow_blank=True, max_length=120)
     purchase_order = TextField(required=False, allow_blank=True, max_length=120)
+    kind = serializers.ChoiceField(
+        required=False,
+        choices=[(str(one), str(one)) for one in CustomerKind],
+        help_text="Business unless told.",
+    )
+    tax_exemption_code = TextField(
+        required=False, allow_blank=True, max_length=30, help_text="VATEX code if exempt, like VATEX-EU-151."
+    )
+    tax_percent = QuantityField(
+        required=False,
+        allow_null=True,
+        allow_negative=False,
+        help_text="A tax rate agreed for everything it buys; 19 means 19 %. Null: as the rules say.",
+    )
     tax_ids = list_of(TaxIdIn(), most=LIST_MAX, required=False)
     contacts = list_of(ContactIn(), most=LIST_MAX, required=False)
 
@@ -112,6 +127,9 @@ class CustomerOutput(Output):
     collection_method = serializers.ChoiceField(choices=CollectionMethod.choices)
     buyer_reference = TextField()
     purchase_order = TextField()
+    kind = TextField()
+    tax_exemption_code = TextField()
+    tax_percent = QuantityField(allow_null=True)
     tax_ids = TaxIdOut(many=True)
     contacts = ContactOut(many=True)
     test_clock = PublicIdOf(allow_null=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.core.tax import TaxRounding
 from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, TextField
 from billing.platform.api.serializers import Input, Output, list_of
 from customers.api.serializers.shared import AddressInput, AddressOutput
@@ -42,6 +43,9 @@ class TaxRegistrationNew(Input):
     valid_to = serializers.DateField(
         required=False, allow_null=True, help_text="First day it no longer holds."
     )
+    one_stop_shop = FlagField(
+        required=False, help_text="Accounts for sales to consumers in all other member states of the EU, too."
+    )
 
 
 class TaxRegistrationIn(TaxRegistrationNew):
@@ -59,6 +63,7 @@ class TaxRegistrationOut(Output):
     tax_number = TextField()
     valid_from = serializers.DateField()
     valid_to = serializers.DateField(allow_null=True)
+    one_stop_shop = FlagField()
 
 
 class NumberSeriesIn(Input):
@@ -87,6 +92,11 @@ class LegalEntityChange(Input):
     reviews_bill_runs = FlagField(
         required=False,
         help_text="Nothing is billed by itself: what is due waits for a bill run that a person looks at.",
+    )
+    tax_rounding = serializers.ChoiceField(
+        required=False,
+        choices=[(str(one), str(one)) for one in TaxRounding],
+        help_text="Tax is rounded once per rate of a document, or per line.",
     )
 
 
@@ -126,6 +136,7 @@ class LegalEntityOutput(Output):
     accent_color = TextField()
     number_format = TextField()
     reviews_bill_runs = FlagField()
+    tax_rounding = TextField()
     is_test = FlagField()
     created_at = InstantField()
 

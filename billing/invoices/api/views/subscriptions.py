@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from billing.core.errors import BillingError, Kind
 from billing.core.invoice import InvoiceResult
-from billing.core.tax import TaxTreatment
 from billing.invoices.api.serializers import CurrentUsageOutput, UpcomingInvoiceOutput
 from billing.invoices.current_usage import current_usage
 from billing.invoices.selectors import preview_invoice
@@ -51,8 +50,7 @@ class UpcomingInvoice(ApiView):
         )
         if not found:
             raise NotFound("upcoming_invoice")
-        result, treatment = found
-        shown = _preview(subscription, result, treatment) | {
+        shown = _preview(subscription, found) | {
             "bills_at": billed_at,
             "usage_until": usage_until,
         }
@@ -86,7 +84,7 @@ class CurrentUsageView(ApiView):
         return self.answer(CurrentUsageOutput, shown)
 
 
-def _preview(subscription: Subscription, result: InvoiceResult, treatment: TaxTreatment) -> dict[str, Any]:
+def _preview(subscription: Subscription, result: InvoiceResult) -> dict[str, Any]:
     """The computed invoice as the serializer reads it."""
     zone = ZoneInfo(subscription.time_zone)
     lines = [
@@ -111,7 +109,7 @@ def _preview(subscription: Subscription, result: InvoiceResult, treatment: TaxTr
         {
             "category": row.category.value,
             "percent": row.percent,
-            "exemption_code": treatment.exemption_code or "",
+            "exemption_code": result.treatment_of(row).exemption_code or "",
             "base_minor": row.base_minor,
             "tax_minor": row.tax_minor,
             "currency": subscription.currency,
