@@ -124,6 +124,4 @@ def taxed(
         replace(entry, charge=replace(entry.charge, treatment=treatment))
         for entry, treatment in zip(due, treatments, strict=True)
     ]
-    return entries, InvoiceInput(
-        subscription.currency, (), treatments[0], TaxRounding(entity.tax_rounding)
-    )
+    return entries, InvoiceInput(subscription.currency, (), treatments[0], TaxRounding(entity.tax_rounding))

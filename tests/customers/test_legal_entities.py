@@ -58,6 +58,7 @@ def test_entity_is_made_with_series_registration_and_bank_account(client: APICli
             "tax_number": "",
             "valid_from": "2020-01-01",
             "valid_to": None,
+            "one_stop_shop": False,
         }
     ]
     assert client.get(f"{ADDRESS}/{entity['id']}").json() == entity
