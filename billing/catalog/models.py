@@ -8,12 +8,14 @@ from django.db.models import Q
 
 from billing.core.aggregation import Aggregation, UnitRounding
 from billing.core.invoice import Timing
+from billing.core.late_usage import LateUsagePolicy
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCategory, TaxCode
 from billing.platform.fields import (
     CountryField,
     CurrencyField,
+    MinorField,
     PercentField,
     PublicIdField,
     QuantityField,
@@ -181,6 +183,15 @@ class PlanVersion(models.Model):
         default=ProrationPolicy.DAY,
         help_text="How a fee is cut when its service is shorter than the interval.",
     )
+    late_usage = models.CharField(
+        max_length=7,
+        choices=_choices(LateUsagePolicy),
+        default=LateUsagePolicy.BILL,
+        help_text="What happens to usage that arrives or is corrected after its period was billed.",
+    )
+    late_usage_up_to_minor = MinorField(
+        default=0, help_text="For forgive: up to how much, per price and period, in minor units."
+    )
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, help_text="From then on nothing of this version changes.")
 
@@ -197,6 +208,14 @@ class PlanVersion(models.Model):
             models.CheckConstraint(condition=is_one_of("anchor", list(Anchor)), name="anchor_is_known"),
             models.CheckConstraint(
                 condition=is_one_of("proration", list(ProrationPolicy)), name="proration_is_known"
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("late_usage", list(LateUsagePolicy)), name="late_usage_policy_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(late_usage="forgive", late_usage_up_to_minor__gt=0)
+                | (~Q(late_usage="forgive") & Q(late_usage_up_to_minor=0)),
+                name="late_usage_is_forgiven_up_to_an_amount",
             ),
             models.CheckConstraint(
                 condition=~Q(proration=ProrationPolicy.THIRTY_DAY_MONTH)

@@ -99,6 +99,7 @@ class EventName(StrEnum):
     REVENUE_RECOGNIZED = "revenue.recognized"
 
     USAGE_ACCRUED = "usage.accrued"
+    LATE_USAGE_DECIDED = "late_usage.decided"
 
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_APPROVED = "approval.approved"

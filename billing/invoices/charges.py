@@ -17,9 +17,12 @@ from billing.core.invoice import (
     Timing,
     calculate,
 )
+from billing.core.late_usage import LateUsagePolicy, is_forgiven
 from billing.core.periods import Period
 from billing.core.proration import ProrationPolicy, Share, share_of
-from billing.revenue.inputs import GroupUsage, billable, metered_items, usage_of_items
+from billing.revenue.inputs import GroupUsage, billable, metered_items, usage_of_items, usage_value_minor
+from billing.revenue.models import LateUsageDecision
+from billing.revenue.selectors import decision_after
 from billing.subscriptions.models import BilledPeriod, BilledReason, Subscription, SubscriptionItem
 from billing.subscriptions.selectors import billed_periods, terms_of
 from billing.usage import selectors as usage
@@ -36,6 +39,7 @@ class DueCharge:
     """A charge, the item it belongs to, and the rectangle of service and receipt time that it bills.
 
     bills_rectangle: of the lines of a meter's groups, which are billed together, the first one stands for all.
+    forgiven_minor: late usage that is let go instead of charged, in minor units; it takes its rectangle and no line.
     """
 
     charge: Charge
@@ -44,6 +48,7 @@ class DueCharge:
     received_after: datetime | None
     received_until: datetime | None
     bills_rectangle: bool = True
+    forgiven_minor: int | None = None
 
 
 def due_charges(*, subscription: Subscription, moment: BillingMoment, cutoff: datetime) -> list[DueCharge]:
@@ -168,10 +173,14 @@ def receipt_gaps(
     return gaps
 
 
-def _late_charges(
+Gap = tuple[Period, datetime, datetime, str]
+"""A billed period, the receipts (after, until] that none of its bills holds, and the invoice that billed it last."""
+
+
+def _late_gaps(
     subscription: Subscription, item: SubscriptionItem, billed: Sequence[BilledPeriod], cutoff: datetime
-) -> list[DueCharge]:
-    """Usage of billed periods that was received outside the ranges of their bills, one charge per such range."""
+) -> list[Gap]:
+    """Where usage of billed periods was received or corrected outside the ranges of their bills; empty if none was."""
     periods: dict[tuple[datetime, datetime], list[BilledPeriod]] = {}
     for row in billed:
         periods.setdefault((row.start_at, row.end_at), []).append(row)
@@ -188,18 +197,39 @@ def _late_charges(
         received_after=min(after for _, after, *_ in gaps),
     ):
         return []
-    return [charge for gap in gaps for charge in _late_charges_of(subscription, item, *gap)]
+    return gaps
 
 
-def _late_charges_of(
-    subscription: Subscription,
-    item: SubscriptionItem,
-    period: Period,
-    after: datetime,
-    until: datetime,
-    corrects: str,
+def _late_charges(
+    subscription: Subscription, item: SubscriptionItem, billed: Sequence[BilledPeriod], cutoff: datetime
 ) -> list[DueCharge]:
-    """What was received or corrected in (after, until] changes the units of its period by; a line per group."""
+    """Usage of billed periods that was found since, as the plan's policy for it says."""
+    gaps = _late_gaps(subscription, item, billed, cutoff)
+    return [charge for gap in gaps for charge in _as_policy_says(subscription, item, gap)]
+
+
+def _as_policy_says(subscription: Subscription, item: SubscriptionItem, gap: Gap) -> list[DueCharge]:
+    """The charges of a gap, one entry that lets them go, or nothing before somebody has decided."""
+    period, after, until, corrects = gap
+    policy = LateUsagePolicy(subscription.plan_version.late_usage)
+    is_let_go = False
+    if policy is LateUsagePolicy.ASK:
+        decision = decision_after(item_id=item.pk, start_at=period.start, after=after)
+        if decision is None:
+            return []
+        until = min(until, decision.received_until)
+        is_let_go = decision.decision == LateUsageDecision.FORGIVE
+    charges = _difference(subscription, item, (period, after, until, corrects))
+    amount_minor = sum(_late_minor(item, entry.charge) for entry in charges)
+    up_to_minor = subscription.plan_version.late_usage_up_to_minor
+    if amount_minor and (is_let_go or is_forgiven(policy, amount_minor, up_to_minor)):
+        return [replace(charges[0], forgiven_minor=amount_minor)]
+    return charges
+
+
+def _difference(subscription: Subscription, item: SubscriptionItem, gap: Gap) -> list[DueCharge]:
+    """What was received or corrected in a gap changes the units of its period by; a line per group."""
+    period, after, until, corrects = gap
     whole = _whole_of(subscription, period)
     before = _used(subscription, item, period, whole, after)
     now = _used(subscription, item, period, whole, until)
@@ -223,6 +253,29 @@ def _late_charges_of(
     return charges
 
 
+def late_usage_waiting(*, subscription: Subscription, cutoff: datetime) -> list[tuple[DueCharge, int]]:
+    """Late usage of a plan that asks, about which nobody has decided yet: each line, and its amount in minor units."""
+    if subscription.plan_version.late_usage != LateUsagePolicy.ASK:
+        return []
+    rows = subscription.items.select_related("price__meter", "price__plan_version__plan")
+    items = metered_items(list(rows.order_by("price__position")))
+    billed = billed_periods(item_ids=[item.pk for item in items], reason=BilledReason.USAGE)
+    found = []
+    for item in items:
+        item.subscription = subscription
+        for gap in _late_gaps(subscription, item, billed[item.pk], cutoff):
+            if decision_after(item_id=item.pk, start_at=gap[0].start, after=gap[1]) is None:
+                entries = _difference(subscription, item, gap)
+                found += [(entry, _late_minor(item, entry.charge)) for entry in entries]
+    return found
+
+
+def _late_minor(item: SubscriptionItem, charge: Charge) -> int:
+    """What a late line costs: the rounded price of everything less that of what was billed."""
+    before = charge.quantity_before or Decimal(0)
+    return usage_value_minor(item, before + charge.quantity) - usage_value_minor(item, before)
+
+
 def _billed_by(rows: Sequence[BilledPeriod], after: datetime) -> str:
     """The invoice that billed a period up to an instant of receipt, which what came later corrects."""
     return next(row.invoice_id for row in rows if row.received_until == after)
@@ -236,7 +289,7 @@ def calculate_due(
     Where corrections take back more than the invoice charges, they wait for one that is large enough, the newest
     first: they stay due, since nothing marks them as billed. None if nothing is left. Raises as `calculate`.
     """
-    left = list(due)
+    left = [entry for entry in due if entry.forgiven_minor is None]
     while left:
         try:
             charges = tuple(entry.charge for entry in left)

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from billing.core.money import format_major
 from billing.ledger.models import JournalEntry
-from billing.platform.fields import CurrencyField, MinorField, PublicIdField, ReferenceField
+from billing.platform.fields import ActorColumns, CurrencyField, MinorField, PublicIdField, ReferenceField
 from billing.subscriptions.models import SubscriptionItem
 from customers.models import Customer, LegalEntity
 
@@ -84,6 +84,61 @@ class RevenueSlice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schedule_id} {self.month_on:%Y-%m}"
+
+
+class ForgivenUsage(models.Model):
+    """A difference of usage, found after its period was billed, that is not charged. It counts as long as the invoice
+    that let it go holds the rectangle of receipts (`BilledPeriod` without a line): a void makes it due again.
+    """
+
+    item = models.ForeignKey(SubscriptionItem, on_delete=models.PROTECT, related_name="forgiven")
+    start_at = models.DateTimeField(help_text="Start of the service period.")
+    end_at = models.DateTimeField(help_text="End of the service period.")
+    received_until = models.DateTimeField(help_text="Up to which receipts.")
+    currency = CurrencyField()
+    amount_minor = MinorField(help_text="What it would have cost; less than nothing is what was kept.")
+    invoice_id = ReferenceField(db_index=True, help_text="Public id of the invoice that let it go.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "start_at", "received_until", "invoice_id"], name="usage_is_forgiven_once"
+            ),
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="forgiven_usage_is_not_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.start_at:%Y-%m-%d}: {self.amount_minor}"
+
+
+class LateUsageDecision(ActorColumns):
+    """What somebody decided about late usage of a plan that asks: all that was received until then."""
+
+    BILL, FORGIVE = "bill", "forgive"
+
+    public_id = PublicIdField(prefix="lud")
+    item = models.ForeignKey(SubscriptionItem, on_delete=models.PROTECT, related_name="late_usage_decisions")
+    start_at = models.DateTimeField(help_text="Start of the service period.")
+    received_until = models.DateTimeField(help_text="Up to which receipts it holds.")
+    decision = models.CharField(max_length=7, choices=[(BILL, "Bill"), (FORGIVE, "Let go")])
+    reason = models.CharField(max_length=500)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        permissions = [("decide_late_usage", "Can decide about late usage")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "start_at", "received_until"], name="late_usage_is_decided_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(decision__in=["bill", "forgive"]), name="late_usage_is_billed_or_forgiven"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="late_usage_decision_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} {self.item_id} {self.start_at:%Y-%m-%d}"
 
 
 class UsageAccrual(models.Model):

@@ -2,9 +2,10 @@
 
 from datetime import date, datetime
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
-from billing.revenue.models import RevenueSlice, UsageAccrual
+from billing.revenue.models import ForgivenUsage, LateUsageDecision, RevenueSlice, UsageAccrual
+from billing.subscriptions.models import BilledPeriod
 from customers.models import LegalEntity
 
 
@@ -24,6 +25,24 @@ def due_slices(*, legal_entity: LegalEntity, as_of: date) -> QuerySet[RevenueSli
         .select_related("schedule__customer", "schedule__legal_entity")
         .order_by("last_on", "pk")
     )
+
+
+def forgiven_minor(*, item_id: int, start_at: datetime, end_at: datetime) -> int:
+    """What of a service period's usage was let go after it was billed, in minor units."""
+    held = BilledPeriod.objects.filter(
+        item_id=OuterRef("item_id"), invoice_id=OuterRef("invoice_id"), start_at=OuterRef("start_at"),
+        received_until=OuterRef("received_until"), line_id="", released_at=None,
+    )  # fmt: skip
+    found = ForgivenUsage.objects.filter(item_id=item_id, start_at=start_at, end_at=end_at).filter(
+        Exists(held)
+    )
+    return int(found.aggregate(total=Sum("amount_minor"))["total"] or 0)
+
+
+def decision_after(*, item_id: int, start_at: datetime, after: datetime) -> LateUsageDecision | None:
+    """The first decision about usage of a period that was received after an instant; None: nobody has decided."""
+    found = LateUsageDecision.objects.filter(item_id=item_id, start_at=start_at, received_until__gt=after)
+    return found.order_by("received_until").first()
 
 
 def accrued_minor(*, item_id: int, start_at: datetime, through_month_on: date | None = None) -> int:

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from billing.activity import services as activity
 from billing.core.billing_moments import service_period
-from billing.core.errors import BillingError, Kind
+from billing.core.errors import BillingError, InvalidInput, Kind
 from billing.core.events import EventName
 from billing.core.periods import Period
 from billing.core.postings import accrue_usage, recognize_fee
@@ -18,11 +18,19 @@ from billing.core.revenue import slices
 from billing.ledger import selectors as ledger_selectors
 from billing.ledger import services as ledger
 from billing.platform.actors import Actor
+from billing.platform.lookup import get_or_not_found
 from billing.revenue.inputs import metered_items, usage_of_items, value_of_usage_minor
-from billing.revenue.models import RevenueSchedule, RevenueSlice, UsageAccrual
-from billing.revenue.selectors import accrued_minor, due_slices
-from billing.subscriptions.models import Subscription, SubscriptionItem
+from billing.revenue.models import (
+    ForgivenUsage,
+    LateUsageDecision,
+    RevenueSchedule,
+    RevenueSlice,
+    UsageAccrual,
+)
+from billing.revenue.selectors import accrued_minor, due_slices, forgiven_minor
+from billing.subscriptions.models import BilledPeriod, BilledReason, Subscription, SubscriptionItem
 from billing.subscriptions.selectors import terms_of
+from billing.usage.selectors import receipt_cutoff
 from customers.models import Customer, LegalEntity
 
 CHUNK = 100
@@ -114,6 +122,84 @@ def defer_lines(
         )
 
 
+def forgive_usage(
+    *,
+    item: SubscriptionItem,
+    period: Period,
+    received_until: datetime,
+    amount_minor: int,
+    invoice_id: str,
+    at: datetime,
+) -> ForgivenUsage:
+    """Note late usage that an invoice does not charge, in the transaction that drafts it. It is no revenue either:
+    what was accrued of it is taken back when the invoice is issued.
+    """
+    return ForgivenUsage.objects.create(
+        item=item,
+        start_at=period.start,
+        end_at=period.end,
+        received_until=received_until,
+        currency=item.subscription.currency,
+        amount_minor=amount_minor,
+        invoice_id=invoice_id,
+        created_at=at,
+    )
+
+
+@transaction.atomic
+def decide_late_usage(
+    *, subscription_id: str, decision: str, reason: str, actor: Actor, at: datetime
+) -> list[LateUsageDecision]:
+    """Bill, or let go, all late usage of a subscription whose plan asks, as far as it was received until now.
+
+    Periods billed so far get a decision each; the next invoice follows it. Locks: customer, then subscription.
+    Emits late_usage.decided. Raises NotFound, InvalidInput.
+    """
+    _lock_customers(Customer.objects.filter(subscriptions__public_id=subscription_id))
+    subscription = get_or_not_found(
+        Subscription.objects.select_for_update(of=("self",)).select_related("customer"),
+        kind="subscription",
+        public_id=subscription_id,
+    )
+    if decision not in (LateUsageDecision.BILL, LateUsageDecision.FORGIVE):
+        raise InvalidInput("A decision is bill or forgive.", field="decision")
+    if not reason.strip() or len(reason) > 500:
+        raise InvalidInput("A decision says why, in up to 500 characters.", field="reason")
+    until = receipt_cutoff(customer=subscription.customer, at=at)
+    billed = BilledPeriod.objects.filter(
+        item__subscription=subscription, reason=BilledReason.USAGE, released_at=None, received_until__lt=until
+    )
+    periods = sorted({(row.item_id, row.start_at) for row in billed})
+    made = [
+        LateUsageDecision.objects.create(
+            item_id=item_id,
+            start_at=start_at,
+            received_until=until,
+            decision=decision,
+            reason=reason.strip(),
+            decided_at=at,
+            actor_kind=actor.kind.value,
+            actor_id=actor.public_id,
+            actor_label=actor.label,
+        )
+        for item_id, start_at in periods
+        if not LateUsageDecision.objects.filter(
+            item_id=item_id, start_at=start_at, received_until=until
+        ).exists()
+    ]
+    if made:
+        activity.record(
+            name=EventName.LATE_USAGE_DECIDED,
+            object_kind="subscription",
+            object_id=subscription.public_id,
+            customer_id=subscription.customer.public_id,
+            data={"decision": decision, "reason": reason.strip(), "periods": len(made)},
+            actor=actor,
+            at=at,
+        )
+    return made
+
+
 def accrue_invoiced_usage(*, lines: Sequence[UsageLine], actor: Actor, at: datetime) -> None:
     """Accrue what an invoice bills and no accrual run has met yet, in the transaction that finalizes it.
 
@@ -158,7 +244,8 @@ def _value(item: SubscriptionItem, used: Period) -> int:
     found = usage_of_items(
         customer=item.subscription.customer, items=[item], period=used, received_until=None, whole=whole
     )
-    return value_of_usage_minor(item, found[item.pk])
+    gone = forgiven_minor(item_id=item.pk, start_at=used.start, end_at=used.end)
+    return value_of_usage_minor(item, found[item.pk]) - gone
 
 
 def _accrue(
@@ -385,8 +472,11 @@ def _accrue_month(subscription_id: int, month_on: date, actor: Actor, at: dateti
             customer=subscription.customer, items=items, period=used, received_until=None, whole=whole
         )
         for item in items:
-            missing_minor = value_of_usage_minor(item, found[item.pk]) - accrued_minor(
-                item_id=item.pk, start_at=period.start, through_month_on=month_on
+            gone = forgiven_minor(item_id=item.pk, start_at=used.start, end_at=used.end)
+            missing_minor = (
+                value_of_usage_minor(item, found[item.pk])
+                - gone
+                - accrued_minor(item_id=item.pk, start_at=period.start, through_month_on=month_on)
             )
             if missing_minor:
                 _accrue(item, period, missing_minor, counts_on, actor, at)

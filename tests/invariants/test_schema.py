@@ -103,6 +103,7 @@ def test_the_application_may_not_switch_triggers_off_or_make_objects() -> None:
         *("ledger_journalentry", "ledger_posting", "usage_usageevent", "payments_paymentallocation"),
         *("revenue_revenueschedule", "revenue_usageaccrual"),
         *("usage_usagecorrection", "usage_usagesign", "usage_usageaddition"),
+        *("revenue_forgivenusage", "revenue_lateusagedecision"),
     ],
 )
 def test_the_application_only_reads_and_adds_to_append_only_tables(table: str) -> None:

@@ -132,6 +132,8 @@ def of_billing(people: People) -> Table:
         ("POST", f"subscriptions/{subscription.public_id}/cancel"): WRITE_ALSO_BOUND | {"key of globex": 404},
         ("GET", f"subscriptions/{subscription.public_id}/upcoming-invoice"): own,
         ("GET", f"subscriptions/{subscription.public_id}/usage"): own,
+        ("GET", f"subscriptions/{subscription.public_id}/late-usage"): own,
+        ("POST", f"subscriptions/{subscription.public_id}/late-usage"): WRITE,
         ("GET", "invoices"): READ_BY_ALL_KEYS,
         ("GET", f"invoices/{invoice.public_id}"): own,
         ("GET", f"invoices/{invoice.public_id}/pdf"): own,

@@ -5,15 +5,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection, transaction
 
 from billing.catalog.services import PriceInput
 from billing.core.aggregation import OverlappingFilters
+from billing.core.errors import InvalidInput
 from billing.invoices.recompute import recompute_line
+from billing.platform.scopes import Scope
+from billing.revenue.models import LateUsageDecision
+from billing.revenue.services import decide_late_usage
 from billing.subscriptions.models import BilledPeriod
 from billing.usage import services as usage_services
 from billing.usage.services import IncomingEvent, ingest
 from customers.models import Customer
 from tests import factories
+from tests.people import client_with_key
 from tests.scenarios.story import (
     DEC_1,
     DECEMBER,
@@ -28,7 +34,7 @@ from tests.scenarios.story import (
     usage,
     utc,
 )
-from tests.valueverse.backoffice.office import office, page, text
+from tests.valueverse.backoffice.office import act, office, page, text
 
 pytestmark = pytest.mark.django_db
 
@@ -319,3 +325,119 @@ def test_why_page_names_the_corrected_invoice_and_the_reason(story: Story) -> No
     assert "counted twice by the sender" in shown
     assert "Last by" in shown
     assert november.number in shown
+
+
+def late(story: Story, quantity: int, **terms: Any) -> tuple[Customer, Any]:
+    """A customer with 1,000 units on November's invoice and `quantity` more that arrived later, before December's."""
+    acme = story.customer()
+    subscription = story.subscribe(acme, story.version(usage(), **terms))
+    story.advance(utc(2023, 11, 20))
+    story.use(acme, utc(2023, 11, 6), 1000)
+    story.recognize(NOVEMBER + timedelta(days=29))
+    story.advance(DEC_1)
+    story.bill_one()
+    story.use(acme, utc(2023, 11, 28), quantity)
+    story.close(NOVEMBER)
+    story.advance(JAN_1)
+    return acme, subscription
+
+
+@pytest.mark.parametrize(
+    ("quantity", "amounts"), [(50, ["0.00"]), (51, ["0.00", "0.51"]), (500, ["0.00", "5.00"])]
+)
+def test_small_late_usage_is_let_go_where_the_plan_says_so(
+    story: Story, quantity: int, amounts: list[str]
+) -> None:
+    """Up to 0.50 a price and period: no line, no revenue, and never due again."""
+    late(story, quantity, late_usage="forgive", late_usage_up_to="0.50")
+    assert [amount for _, _, _, amount in lines(story.bill_one())] == amounts
+    story.recognize(DECEMBER + timedelta(days=30))
+    assert is_sound()
+    story.advance(utc(2024, 2, 1))
+    assert [amount for _, _, _, amount in lines(story.bill_one())] == ["0.00"]
+    story.recognize(DECEMBER + timedelta(days=61))
+    assert is_sound()
+
+
+def test_what_customers_get_back_is_never_let_go(story: Story) -> None:
+    acme = story.customer()
+    story.subscribe(acme, story.version(usage(), late_usage="forgive", late_usage_up_to="100.00"))
+    story.advance(utc(2023, 11, 20))
+    story.use(acme, utc(2023, 11, 6), 1000, event_id="wrong")
+    story.advance(DEC_1)
+    story.bill_one()
+    story.use(acme, utc(2023, 12, 1), 5000)
+    usage_services.cancel_events(customer_id=acme.public_id, event_ids=["wrong"], **why(story))
+    story.advance(JAN_1)
+    assert lines(story.bill_one())[1] == ("usage", "late_usage", "-1000", "-10.00")
+    assert is_sound()
+
+
+@pytest.mark.parametrize(("decision", "amounts"), [("bill", ["0.00", "5.00"]), ("forgive", ["0.00"])])
+def test_plan_that_asks_bills_late_usage_as_it_was_decided(
+    story: Story, decision: str, amounts: list[str]
+) -> None:
+    _, subscription = late(story, 500, late_usage="ask")
+    subscription.refresh_from_db()
+    assert [amount for _, _, _, amount in lines(story.bill_one())] == ["0.00"]
+    client = office("Finance clerk")
+    address = page(subscription, "late-usage")
+    assert "5.00" in text(client, address)
+    assert office("Support").get(address).status_code == 403
+    answer = act(client, subscription, "late-usage", decision=decision, reason="as agreed by phone")
+    assert answer.status_code == 302, answer.content.decode()
+    story.advance(utc(2024, 2, 1))
+    assert [amount for _, _, _, amount in lines(story.bill_one())] == amounts
+    story.recognize(DECEMBER + timedelta(days=61))
+    assert is_sound()
+    story.advance(utc(2024, 3, 1))
+    assert [amount for _, _, _, amount in lines(story.bill_one())] == ["0.00"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"late_usage": "never"}, "late_usage"),
+        ({"late_usage": "forgive"}, "late_usage_up_to"),
+        ({"late_usage": "bill", "late_usage_up_to": "5.00"}, "late_usage_up_to"),
+    ],
+)
+def test_policy_that_says_nothing_sensible_is_refused(
+    story: Story, terms: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        story.version(usage(), **terms)
+    assert field in refused.value.fields
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "field"), [("wait", "x", "decision"), ("bill", " ", "reason")]
+)
+def test_decision_that_decides_nothing_is_refused(
+    story: Story, decision: str, reason: str, field: str
+) -> None:
+    _, subscription = late(story, 500, late_usage="ask")
+    with pytest.raises(InvalidInput) as refused:
+        decide_late_usage(
+            subscription_id=subscription.public_id,
+            decision=decision,
+            reason=reason,
+            actor=FIONA,
+            at=story.now_at,
+        )
+    assert field in refused.value.fields
+    assert not LateUsageDecision.objects.exists()
+
+
+def test_late_usage_is_decided_over_the_api(story: Story) -> None:
+    _, subscription = late(story, 500, late_usage="ask")
+    key = factories.api_key(scopes=[Scope.USAGE_READ, Scope.SUBSCRIPTIONS_WRITE]).secret
+    client, address = client_with_key(key), f"/api/v1/subscriptions/{subscription.public_id}/late-usage"
+    (row,) = client.get(address).json()["waiting"]
+    assert (row["code"], row["quantity"], row["amount"], row["currency"]) == ("usage", "500", "5.00", "EUR")
+    body = {"decision": "forgive", "reason": "goodwill"}
+    assert client.post(address, body, format="json").json() == {"waiting": []}
+    decision = LateUsageDecision.objects.get()
+    assert (decision.decision, decision.reason) == ("forgive", "goodwill")
+    with connection.cursor() as cursor, pytest.raises(DatabaseError), transaction.atomic():
+        cursor.execute("UPDATE revenue_lateusagedecision SET decision = 'bill'")

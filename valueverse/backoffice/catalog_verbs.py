@@ -7,6 +7,8 @@ from django import forms
 
 from billing.catalog import services
 from billing.catalog.models import Plan, PlanVersion, Product
+from billing.core.late_usage import LateUsagePolicy
+from billing.core.money import format_major
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCode
@@ -140,6 +142,19 @@ PRORATION = {
 }
 
 
+LATE_USAGE = {
+    LateUsagePolicy.BILL: "Bill it: a line of the next invoice",
+    LateUsagePolicy.FORGIVE: "Let small amounts go, bill the others",
+    LateUsagePolicy.ASK: "Ask: nothing is billed before somebody decides",
+}
+
+
+def to_major_text(version: PlanVersion) -> str:
+    """Up to which amount late usage is let go, as a form shows it."""
+    amount = version.late_usage_up_to_minor
+    return format_major(amount, version.currency) if amount else ""
+
+
 class VersionForm(forms.Form):
     currency = forms.CharField(
         max_length=3, help_text="ISO code; the currency of the seller's books, like EUR."
@@ -164,9 +179,24 @@ class VersionForm(forms.Form):
         ],
         help_text="How the fee is cut when service is shorter than the period.",
     )
+    late_usage = forms.ChoiceField(
+        required=False,
+        label="Late usage",
+        choices=[(str(one), LATE_USAGE[one]) for one in LateUsagePolicy],
+        help_text="What happens to usage that arrives or is corrected after its period was billed.",
+    )
+    late_usage_up_to = forms.CharField(
+        required=False,
+        max_length=30,
+        label="Let go up to",
+        help_text="For letting go: an amount per price and period, like 5.00. What customers get back always is.",
+    )
     copies = forms.BooleanField(
         required=False, initial=True, label="Begin with the prices of the last version"
     )
+
+    def clean_late_usage(self) -> str:
+        return self.cleaned_data["late_usage"] or LateUsagePolicy.BILL.value
 
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).upper()
@@ -203,6 +233,8 @@ class NewVersion(Verb):
             "interval_unit": last.interval_unit,
             "anchor": last.anchor,
             "proration": last.proration,
+            "late_usage": last.late_usage,
+            "late_usage_up_to": to_major_text(last),
             "copies": True,
         }
         return VersionForm(data, initial=initial)

@@ -11,10 +11,12 @@ from billing.catalog.models import PlanVersion
 from billing.core.billing_moments import billing_moment
 from billing.core.errors import BillingError, TaxUndetermined
 from billing.core.lifecycles import SubscriptionStatus
+from billing.invoices.charges import late_usage_waiting
 from billing.invoices.selectors import preview_invoice
 from billing.ledger.selectors import closed_until
 from billing.platform import display
 from billing.platform.actors import Actor
+from billing.revenue import services as revenue
 from billing.subscriptions import services
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.selectors import current_period, terms_of
@@ -34,6 +36,56 @@ class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.plan.name}: {obj}, {obj.currency}, every {obj.interval_count} {obj.interval_unit}"
+
+
+class LateUsageForm(forms.Form):
+    """What becomes of usage that was found after its period was billed."""
+
+    decision = forms.ChoiceField(
+        choices=[("bill", "Bill it with the next invoice"), ("forgive", "Let it go")], label="Decision"
+    )
+    reason = forms.CharField(max_length=500, help_text="Kept for good.")
+
+
+class DecideLateUsage(Verb):
+    """Bill late usage of a plan that asks, or let it go."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "late-usage",
+            "Decide late usage",
+            "revenue.decide_late_usage",
+            "The next invoice follows the decision. What is let go takes back what was accrued of it.",
+            LateUsageForm,
+            asks_first=True,
+        )
+
+    def at(self, row: Any) -> datetime:
+        return now_for(row.customer)
+
+    def waiting(self, row: Any) -> list[tuple[Any, int]]:
+        cutoff = receipt_cutoff(customer=row.customer, at=now_for(row.customer))
+        return late_usage_waiting(subscription=row, cutoff=cutoff)
+
+    def is_offered(self, row: Any) -> bool:
+        return bool(self.waiting(row))
+
+    def state(self, row: Any) -> tuple[Any, ...]:
+        return tuple(amount for _, amount in self.waiting(row))
+
+    def facts(self, row: Any) -> list[tuple[str, Any]]:
+        zone = ZoneInfo(row.time_zone)
+        found: list[tuple[str, Any]] = []
+        for entry, amount in self.waiting(row):
+            period = entry.charge.period
+            days = f"{period.start_on(zone)} to {period.last_on(zone)}"
+            label = f"{entry.charge.description}, {days}: {display.quantity(entry.charge.quantity)}"
+            found.append((label, display.amount(amount, row.currency)))
+        return found
+
+    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
+        revenue.decide_late_usage(subscription_id=row.public_id, **data, actor=actor, at=at)
+        return Outcome("Decided. The next invoice follows it.", row)
 
 
 class StartForm(forms.Form):
@@ -304,7 +356,7 @@ class UndoCancel(SubscriptionVerb):
         return Outcome("The cancellation is undone; service goes on.", made)
 
 
-SUBSCRIPTION_VERBS: tuple[Verb, ...] = (UndoCancel(), CancelAtEnd(), CancelNow())
+SUBSCRIPTION_VERBS: tuple[Verb, ...] = (UndoCancel(), CancelAtEnd(), CancelNow(), DecideLateUsage())
 
 
 def day_of(at: datetime, zone: str) -> date:

@@ -83,6 +83,9 @@ def term_words(version: PlanVersion) -> dict[str, str]:
         "billed every": unit,
         "proration": version.get_proration_display(),
         "periods": "calendar" if version.anchor == "calendar" else "from the day of start",
+        "late usage": f"let go up to {display.amount(version.late_usage_up_to_minor, version.currency)}"
+        if version.late_usage == "forgive"
+        else {"bill": "billed", "ask": "asked about"}[version.late_usage],
         "short periods": "not cut"
         if version.proration == "none"
         else f"by {version.proration.replace('_', ' ')}",

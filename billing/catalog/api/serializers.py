@@ -5,11 +5,19 @@ from rest_framework import serializers
 from billing.catalog.services.tax_rates import RATED
 from billing.core.aggregation import Aggregation, UnitRounding
 from billing.core.invoice import Timing
+from billing.core.late_usage import LateUsagePolicy
 from billing.core.periods import Anchor, IntervalUnit
 from billing.core.pricing import MODEL_CODES
 from billing.core.proration import ProrationPolicy
 from billing.core.tax import TaxCategory, TaxCode
-from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, QuantityField, TextField
+from billing.platform.api.fields import (
+    FlagField,
+    InstantField,
+    MoneyField,
+    PublicIdOf,
+    QuantityField,
+    TextField,
+)
 from billing.platform.api.serializers import Input, Output, Query, list_of
 
 _DEFINITION = (
@@ -190,6 +198,15 @@ class PlanVersionInput(Input):
         required=False,
         help_text="How the fee of a short period is cut; the installation's policy unless told.",
     )
+    late_usage = serializers.ChoiceField(
+        choices=[(str(value), str(value)) for value in LateUsagePolicy],
+        required=False,
+        help_text="What happens to usage that arrives or is corrected after its period was billed: bill, forgive up to "
+        "an amount, or ask.",
+    )
+    late_usage_up_to = TextField(
+        required=False, max_length=30, help_text="For forgive: an amount per price and period, like 5.00."
+    )
     prices = list_of(PriceIn(), most=100, help_text="In the order of the invoice.")
 
 
@@ -203,6 +220,8 @@ class PlanVersionOutput(Output):
     interval_count = serializers.IntegerField()
     anchor = TextField()
     proration = TextField()
+    late_usage = TextField()
+    late_usage_up_to = MoneyField(source="late_usage_up_to_minor")
     created_at = InstantField()
     published_at = InstantField(allow_null=True, help_text="Subscriptions name a published version.")
     prices = PriceOutput(many=True)

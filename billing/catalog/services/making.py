@@ -17,7 +17,8 @@ from billing.core.aggregation import meter_filters, meter_rule, require_disjoint
 from billing.core.errors import BillingError, InvalidInput, InvalidPrice, Kind
 from billing.core.events import EventName
 from billing.core.invoice import Timing
-from billing.core.money import exponent
+from billing.core.late_usage import LateUsagePolicy
+from billing.core.money import exponent, parse_major
 from billing.core.periods import Anchor, Interval, IntervalUnit
 from billing.core.pricing import Flat, definition_of, parse_price
 from billing.core.proration import ProrationPolicy, require_policy
@@ -200,6 +201,8 @@ def create_plan_version(
     interval_count: int = 1,
     anchor: str,
     proration: str = "",
+    late_usage: str = "bill",
+    late_usage_up_to: str = "",
     prices: Sequence[PriceInput] = (),
     actor: Actor,
     at: datetime,
@@ -207,7 +210,8 @@ def create_plan_version(
     """Make the next version of a plan, open for changes until it is published.
 
     interval_unit: day, week, month, year; anchor: calendar or anniversary; proration: how the fee of a short period
-    is cut (ProrationPolicy), the installation's policy unless told. Locks the plan.
+    is cut (ProrationPolicy), the installation's policy unless told; late_usage: what happens to usage found after its
+    period was billed (LateUsagePolicy), late_usage_up_to: for forgive, an amount in major units. Locks the plan.
     Emits plan_version.created and price.created for each price. Raises InvalidInput, InvalidPrice naming
     `prices[2].definition.tiers[0].up_to`, CodeTaken.
     """
@@ -222,6 +226,7 @@ def create_plan_version(
     if policy not in list(ProrationPolicy):
         raise InvalidInput(f"A proration is one of {', '.join(ProrationPolicy)}.", field="proration")
     require_policy(ProrationPolicy(policy), interval)
+    up_to_minor = _forgiven_up_to(late_usage, late_usage_up_to, require_currency(currency))
     Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
     last = plan.versions.aggregate(last=Max("version"))["last"] or 0
     version = PlanVersion.objects.create(
@@ -232,6 +237,8 @@ def create_plan_version(
         interval_count=interval.count,
         anchor=anchor,
         proration=policy,
+        late_usage=late_usage,
+        late_usage_up_to_minor=up_to_minor,
         created_at=at,
     )
     data = {"plan": plan.code, "version": version.version, "currency": currency}
@@ -240,6 +247,19 @@ def create_plan_version(
         with within(f"prices[{index}]."):
             add_price(plan_version=version, price=given, actor=actor, at=at)
     return version
+
+
+def _forgiven_up_to(policy: str, amount: str, currency: str) -> int:
+    """The largest difference that a plan lets go, in minor units; 0 where it lets nothing go."""
+    if policy not in list(LateUsagePolicy):
+        raise InvalidInput(f"Late usage is one of {', '.join(LateUsagePolicy)}.", field="late_usage")
+    up_to_minor = parse_major(amount, currency) if amount else 0
+    if (policy == LateUsagePolicy.FORGIVE) != (up_to_minor > 0):
+        raise InvalidInput(
+            "A plan that forgives late usage, and no other, says up to which amount.",
+            field="late_usage_up_to",
+        )
+    return up_to_minor
 
 
 @transaction.atomic

@@ -227,6 +227,33 @@ class PreviewTaxOutput(TaxOutput):
     tax = MoneyField(source="tax_minor")
 
 
+class LateUsageLineOutput(Output):
+    """Late usage that waits for a decision."""
+
+    code = TextField(help_text="Code of the price.")
+    description = TextField()
+    quantity = QuantityField(help_text="Units that came or went since the period was billed.")
+    start_at = InstantField()
+    end_at = InstantField()
+    amount = MoneyField(source="amount_minor", help_text="Net.")
+    currency = TextField()
+
+
+class LateUsageOutput(Output):
+    """What waits for a decision, all together."""
+
+    waiting = LateUsageLineOutput(many=True)
+
+
+class LateUsageInput(Input):
+    """A decision about all late usage received so far."""
+
+    decision = serializers.ChoiceField(
+        ["bill", "forgive"], help_text="bill: with the next invoice. forgive: let it go."
+    )
+    reason = TextField(max_length=500, help_text="Why; kept with your name.")
+
+
 class UpcomingInvoiceOutput(Output):
     """The next invoice of a subscription as it would be with the usage received so far. Nothing is written."""
 

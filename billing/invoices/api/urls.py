@@ -41,5 +41,6 @@ urlpatterns = [
         subscriptions.UpcomingInvoice,
         "upcoming-invoice",
     ),
+    *endpoint("subscriptions/<str:subscription_id>/late-usage", subscriptions.LateUsage, "late-usage"),
     *endpoint("subscriptions/<str:subscription_id>/usage", subscriptions.CurrentUsageView, "current-usage"),
 ]

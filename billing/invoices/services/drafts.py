@@ -16,6 +16,7 @@ from billing.invoices.charges import DueCharge, calculate_due, due_charges
 from billing.invoices.models import BillingReason, BillRun, Invoice, InvoiceLine, InvoiceTax
 from billing.invoices.taxes import taxable_price, taxed
 from billing.platform.actors import Actor
+from billing.revenue import services as revenue
 from billing.subscriptions import services as subscriptions
 from billing.subscriptions.models import BilledPeriod, Subscription
 from billing.subscriptions.selectors import due_subscriptions, terms_of
@@ -92,12 +93,14 @@ def _draft_moment(
     if not due:
         return None
     due, given = taxed(subscription=subscription, due=due, on=as_of)
+    forgiven = [entry for entry in due if entry.forgiven_minor is not None]
     due, result = calculate_due(due, given)
     if result is None:
         return None
     invoice = _store_draft(subscription, moment, result, as_of, cutoff, run)
     lines = _store_lines(invoice, subscription, due, result)
     subscriptions.mark_billed(periods=_billed_periods(invoice, due, lines))
+    _let_go(invoice, forgiven, as_of)
     activity.record(
         name=EventName.INVOICE_DRAFTED,
         object_kind="invoice",
@@ -209,6 +212,35 @@ def _line(
         own_tax_percent=taxable.own_percent,
         working=line.working,
     )
+
+
+def _let_go(invoice: Invoice, forgiven: Sequence[DueCharge], at: datetime) -> None:
+    """Note late usage that is not charged: its rectangle of receipts is taken, by this invoice and without a line."""
+    for entry in forgiven:
+        period = entry.charge.period
+        assert entry.received_until is not None, "late usage has both bounds of receipt"
+        subscriptions.mark_billed(
+            periods=[
+                BilledPeriod(
+                    item=entry.item,
+                    reason=entry.reason,
+                    start_at=period.start,
+                    end_at=period.end,
+                    received_after=entry.received_after,
+                    received_until=entry.received_until,
+                    invoice_id=invoice.public_id,
+                    line_id="",
+                )
+            ]
+        )
+        revenue.forgive_usage(
+            item=entry.item,
+            period=period,
+            received_until=entry.received_until,
+            amount_minor=entry.forgiven_minor or 0,
+            invoice_id=invoice.public_id,
+            at=at,
+        )
 
 
 def _billed_periods(

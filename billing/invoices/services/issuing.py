@@ -29,6 +29,7 @@ from billing.ledger import services as ledger
 from billing.platform import metrics
 from billing.platform.actors import Actor
 from billing.revenue import services as revenue
+from billing.revenue.models import ForgivenUsage
 from customers.models import DocumentType
 from customers.services import take_number
 
@@ -212,23 +213,25 @@ def _book(invoice: Invoice, issued_on: date, actor: Actor, at: datetime) -> None
 
 def _usage_lines(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[revenue.UsageLine]:
     """What each item has been invoiced in total for the service periods on this invoice."""
+    billed = {
+        (line.item, Period(line.service_start_at, line.service_end_at))
+        for line in lines
+        if line.kind != ChargeKind.RECURRING
+    }
+    forgiven = ForgivenUsage.objects.filter(invoice_id=invoice.public_id).select_related("item__price__meter")
+    billed |= {(row.item, Period(row.start_at, row.end_at)) for row in forgiven}
     usage_lines = []
-    seen = set()
-    for line in lines:
-        key = (line.item_id, line.service_start_at)
-        if line.kind == ChargeKind.RECURRING or key in seen:
-            continue
-        seen.add(key)
+    for item, period in sorted(billed, key=lambda one: (one[0].pk, one[1].start)):
         invoiced = InvoiceLine.objects.filter(
-            item_id=line.item_id,
-            service_start_at=line.service_start_at,
+            item_id=item.pk,
+            service_start_at=period.start,
             invoice__status=InvoiceStatus.FINALIZED,
         ).exclude(invoice__credit_notes__is_cancellation=True, invoice__credit_notes__status="finalized")
-        line.item.subscription = invoice.subscription  # type: ignore[assignment]
+        item.subscription = invoice.subscription  # type: ignore[assignment]
         usage_lines.append(
             revenue.UsageLine(
-                item=line.item,
-                period=Period(line.service_start_at, line.service_end_at),
+                item=item,
+                period=period,
                 invoiced_minor=int(invoiced.aggregate(total=Sum("amount_minor"))["total"] or 0),
             )
         )

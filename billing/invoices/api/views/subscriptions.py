@@ -10,13 +10,20 @@ from rest_framework.response import Response
 
 from billing.core.errors import BillingError, Kind
 from billing.core.invoice import InvoiceResult
-from billing.invoices.api.serializers import CurrentUsageOutput, UpcomingInvoiceOutput
+from billing.invoices.api.serializers import (
+    CurrentUsageOutput,
+    LateUsageInput,
+    LateUsageOutput,
+    UpcomingInvoiceOutput,
+)
+from billing.invoices.charges import late_usage_waiting
 from billing.invoices.current_usage import current_usage
 from billing.invoices.selectors import preview_invoice
 from billing.platform.api.permissions import Needs
 from billing.platform.api.views import ApiView
 from billing.platform.lookup import NotFound
 from billing.platform.scopes import Scope
+from billing.revenue import services as revenue
 from billing.subscriptions.api.views import subscription_of
 from billing.subscriptions.models import Subscription
 from billing.usage.selectors import receipt_cutoff
@@ -55,6 +62,54 @@ class UpcomingInvoice(ApiView):
             "usage_until": usage_until,
         }
         return self.answer(UpcomingInvoiceOutput, shown)
+
+
+class LateUsage(ApiView):
+    access = {
+        "GET": Needs(Scope.USAGE_READ, "usage.view_usageevent", bound_keys=True),
+        "POST": Needs(Scope.SUBSCRIPTIONS_WRITE, "revenue.decide_late_usage"),
+    }
+
+    @extend_schema(
+        operation_id="get_late_usage",
+        summary="Late usage that waits for a decision",
+        tags=["usage"],
+        responses=LateUsageOutput,
+    )
+    def get(self, request: Request, subscription_id: str) -> Response:
+        """Empty for a plan that does not ask."""
+        return self._waiting(subscription_of(subscription_id, self.visible_to))
+
+    @extend_schema(
+        operation_id="decide_late_usage",
+        summary="Bill late usage, or let it go",
+        tags=["usage"],
+        request=LateUsageInput,
+        responses=LateUsageOutput,
+    )
+    def post(self, request: Request, subscription_id: str) -> Response:
+        """Holds for all that was received so far; the next invoice follows it. The answer is what still waits."""
+        given = self.read(LateUsageInput)
+        subscription = subscription_of(subscription_id, self.visible_to)
+        at = now_for(subscription.customer)
+        revenue.decide_late_usage(subscription_id=subscription.public_id, **given, actor=self.actor, at=at)
+        return self._waiting(subscription)
+
+    def _waiting(self, subscription: Subscription) -> Response:
+        cutoff = receipt_cutoff(customer=subscription.customer, at=now_for(subscription.customer))
+        rows = [
+            {
+                "code": entry.charge.code,
+                "description": entry.charge.description,
+                "quantity": entry.charge.quantity,
+                "start_at": entry.charge.period.start,
+                "end_at": entry.charge.period.end,
+                "amount_minor": amount_minor,
+                "currency": subscription.currency,
+            }
+            for entry, amount_minor in late_usage_waiting(subscription=subscription, cutoff=cutoff)
+        ]
+        return self.answer(LateUsageOutput, {"waiting": rows})
 
 
 class CurrentUsageView(ApiView):

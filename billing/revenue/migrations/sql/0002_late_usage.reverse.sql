@@ -1,0 +1,2 @@
+DROP TRIGGER late_usage_decision_is_append_only ON revenue_lateusagedecision;
+DROP TRIGGER forgiven_usage_is_append_only ON revenue_forgivenusage;
