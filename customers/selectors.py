@@ -19,6 +19,9 @@ from customers.models import (
     TestClock,
     User,
     UserSession,
+    VatCheck,
+    VatCheckOutcome,
+    VatIdPolicy,
 )
 
 
@@ -98,13 +101,33 @@ def legal_entity_tax_party(legal_entity: LegalEntity, *, on: date) -> TaxParty:
     )
 
 
-def customer_tax_party(customer: Customer) -> TaxParty:
-    """The buyer as tax rules see it: its country, its VAT number there, its kind, its exemption or rate."""
+def vat_check_of(customer: Customer, *, vat_number: str) -> VatCheck | None:
+    """The last answer of the register about a VAT number, yes or no; None while there is none."""
+    found = customer.vat_checks.filter(vat_number=vat_number)
+    return found.exclude(outcome=VatCheckOutcome.UNAVAILABLE).first()
+
+
+def customer_tax_party(customer: Customer, *, policy: str = VatIdPolicy.CHECKSUM) -> TaxParty:
+    """The buyer as tax rules see it: its country, its VAT number there, its kind, its exemption or rate.
+
+    policy: what the seller asks of a VAT number of another EU country. One that is not confirmed leaves a business
+    untaxed by nobody: it is refused by the rules, or the buyer is taken for a consumer.
+    """
     tax_id = customer.tax_ids.filter(country=customer.country).first()
+    kind, doubt = CustomerKind(customer.kind), ""
+    if policy != VatIdPolicy.CHECKSUM and tax_id is not None and customer.country in EU_COUNTRIES:
+        answer = vat_check_of(customer, vat_number=tax_id.vat_number)
+        if answer is None:
+            doubt = "is not confirmed yet"
+        elif answer.outcome != VatCheckOutcome.VALID:
+            doubt = f"is not valid, as the register said on {answer.asked_at:%Y-%m-%d}"
+    if doubt and policy == VatIdPolicy.CONFIRM_OR_TAX:
+        kind = CustomerKind.CONSUMER
     return TaxParty(
         country=customer.country,
         vat_number=tax_id.vat_number if tax_id else None,
-        kind=CustomerKind(customer.kind),
+        kind=kind,
+        doubt=doubt,
         exemption_code=customer.tax_exemption_code or None,
         percent=customer.tax_percent,
     )

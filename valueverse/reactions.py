@@ -14,6 +14,7 @@ REACTIONS: dict[str, tuple[str, ...]] = {
     "bill_run.send_requested": ("invoices.send_bill_run",),
     "credit_note.finalized": ("invoices.render_credit_note",),
     "test_clock.advanced": ("invoices.bill_test_clock",),
+    "customer.vat_check_requested": ("customers.check_vat_number",),
     "user.invited": ("customers.send_staff_link",),
     "invoice.mail_queued": ("invoices.send_mail",),
     "payment.succeeded": ("payments.queue_receipt",),

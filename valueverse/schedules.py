@@ -16,6 +16,11 @@ BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     # Mails whose first try failed, and those whose reaction a crash lost.
     "send-due-mails": {"task": "invoices.send_due_mails", "schedule": 60.0},
     "send-due-payment-mails": {"task": "payments.send_due_mails", "schedule": 60.0},
+    # VAT numbers that VIES did not answer about; how often one is asked again stands in customers.services.vat_checks.
+    "check-pending-vat-numbers": {
+        "task": "customers.check_pending_vat_numbers",
+        "schedule": crontab(minute="*/2"),
+    },
     # A view as customer ends by itself at its time; this writes the end down for those nobody ended.
     "end-overdue-visits": {"task": "customers.end_overdue_visits", "schedule": 60.0},
     # Answers to repeated requests are kept 30 days, refresh tokens until they expire; a night late does not matter.

@@ -111,6 +111,9 @@ class EventName(StrEnum):
     TAX_RATE_CREATED = "tax_rate.created"
     TAX_RATE_ENDED = "tax_rate.ended"
 
+    CUSTOMER_VAT_CHECK_REQUESTED = "customer.vat_check_requested"
+    CUSTOMER_VAT_CHECKED = "customer.vat_checked"
+
     PRODUCT_CREATED = "product.created"
     PRODUCT_UPDATED = "product.updated"
 

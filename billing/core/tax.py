@@ -85,7 +85,8 @@ class TaxParty:
 
     kind (buyer): business or consumer. registered_in (seller): other countries whose tax it accounts for, by a
     registration there or by the one-stop shop (then all member states). exemption_code (buyer): VATEX code of its own
-    exemption; percent (buyer): a rate agreed for everything it buys.
+    exemption; percent (buyer): a rate agreed for everything it buys. doubt (buyer): why its VAT number does not count
+    yet, like "is not confirmed yet".
     """
 
     country: str
@@ -94,6 +95,7 @@ class TaxParty:
     registered_in: frozenset[str] = frozenset()
     exemption_code: str | None = None
     percent: Decimal | None = None
+    doubt: str = ""
 
     def __post_init__(self) -> None:
         if not (len(self.country) == 2 and self.country.isascii() and self.country.isupper()):
@@ -209,6 +211,8 @@ def determine(
         raise TaxUndetermined(
             f"a business in {buyer.country} needs a VAT number for the reverse charge", field="tax_ids"
         )
+    if buyer.doubt:
+        raise TaxUndetermined(f"the VAT number {buyer.vat_number} {buyer.doubt}", field="tax_ids")
     if not seller.vat_number:
         raise TaxUndetermined(
             "the seller needs a VAT number for the reverse charge", field="legal_entity.tax_registrations"

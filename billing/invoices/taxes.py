@@ -85,7 +85,10 @@ def tax_treatments(
     """
     day = on.astimezone(ZoneInfo(legal_entity.time_zone)).date()
     question = TaxQuestion(
-        legal_entity_tax_party(legal_entity, on=day), customer_tax_party(customer), day, tuple(lines)
+        legal_entity_tax_party(legal_entity, on=day),
+        customer_tax_party(customer, policy=legal_entity.vat_id_policy),
+        day,
+        tuple(lines),
     )
     return list(_engine(settings.TAX_ENGINE).treatments(question))
 

@@ -1,7 +1,7 @@
 """The addresses of this app under /api/v1/."""
 
 from billing.platform.api.views import endpoint
-from customers.api.views.customers import CustomerDetail, CustomerList
+from customers.api.views.customers import CustomerDetail, CustomerList, VatCheckList
 from customers.api.views.legal_entities import (
     AdvanceTestClock,
     LegalEntityDetail,
@@ -18,6 +18,7 @@ urlpatterns = [
     *endpoint("auth/token/blacklist", EndToken, "token-end"),
     *endpoint("customers", CustomerList, "customers"),
     *endpoint("customers/<str:customer_id>", CustomerDetail, "customer"),
+    *endpoint("customers/<str:customer_id>/vat-checks", VatCheckList, "vat-checks"),
     *endpoint("legal-entities", LegalEntityList, "legal-entities"),
     *endpoint("legal-entities/<str:legal_entity_id>", LegalEntityDetail, "legal-entity"),
     *endpoint(

@@ -8,12 +8,14 @@ from customers.models.legal_entities import (
     NumberFormat,
     NumberSeries,
     TaxRegistration,
+    VatIdPolicy,
 )
 from customers.models.portal import PortalLink, PortalLinkKind, PortalMembership, PortalRole
 from customers.models.saved_views import SavedView
 from customers.models.sessions import CustomerVisit, UserSession
 from customers.models.test_clocks import TestClock
 from customers.models.users import ApiKey, User
+from customers.models.vat_checks import VatCheck, VatCheckOutcome
 
 __all__ = [
     "ApiKey",
@@ -37,4 +39,7 @@ __all__ = [
     "TestClock",
     "User",
     "UserSession",
+    "VatCheck",
+    "VatCheckOutcome",
+    "VatIdPolicy",
 ]

@@ -21,6 +21,14 @@ class NumberFormat(models.TextChoices):
     APOSTROPHE_POINT = "1'234.56", "1'234.56"
 
 
+class VatIdPolicy(models.TextChoices):
+    """What a VAT number of a business abroad must have shown before the reverse charge applies."""
+
+    CHECKSUM = "checksum", "Its check digits are right"
+    CONFIRM_OR_REFUSE = "confirm_or_refuse", "VIES confirmed it, else nothing is issued"
+    CONFIRM_OR_TAX = "confirm_or_tax", "VIES confirmed it, else they pay tax like a consumer"
+
+
 class LegalEntity(models.Model):
     """A firm of the seller that issues documents and keeps books of its own."""
 
@@ -70,6 +78,12 @@ class LegalEntity(models.Model):
         default=TaxRounding.DOCUMENT,
         help_text="Document: tax is rounded once per rate. Line: every line is taxed and rounded by itself.",
     )
+    vat_id_policy = models.CharField(
+        max_length=20,
+        choices=VatIdPolicy.choices,
+        default=VatIdPolicy.CHECKSUM,
+        help_text="What a VAT number of a business in another EU country must have shown for the reverse charge.",
+    )
     is_test = models.BooleanField(
         default=False,
         help_text="Test entities have their own numbers and books and print a watermark. Never changes.",
@@ -84,6 +98,9 @@ class LegalEntity(models.Model):
             ),
             models.CheckConstraint(
                 condition=is_one_of("number_format", list(NumberFormat.values)), name="number_format_is_known"
+            ),
+            models.CheckConstraint(
+                condition=is_one_of("vat_id_policy", list(VatIdPolicy.values)), name="vat_id_policy_is_known"
             ),
             models.CheckConstraint(
                 condition=is_one_of("tax_rounding", list(TaxRounding)), name="tax_rounding_is_known"

@@ -90,6 +90,13 @@ from customers.services.test_clocks import (
     create_test_clock,
 )
 from customers.services.users import UserExists, create_superuser, create_user
+from customers.services.vat_checks import (
+    NoVatNumber,
+    check_pending_vat_numbers,
+    check_vat_number,
+    checkable_tax_id,
+    request_vat_check,
+)
 from customers.services.visits import end_customer_visit, end_overdue_customer_visits, start_customer_visit
 
 __all__ = [
@@ -108,6 +115,7 @@ __all__ = [
     "LegalEntityNameTaken",
     "NewApiKey",
     "NewPortalLink",
+    "NoVatNumber",
     "NotStaff",
     "NotYourself",
     "NumberSeriesMissing",
@@ -141,6 +149,9 @@ __all__ = [
     "change_password",
     "check_code",
     "check_passkey",
+    "check_pending_vat_numbers",
+    "check_vat_number",
+    "checkable_tax_id",
     "consume_sign_in_link",
     "create_api_key",
     "create_customer",
@@ -177,6 +188,7 @@ __all__ = [
     "remove_second_factor",
     "rename_session",
     "request_sign_in_link",
+    "request_vat_check",
     "require_may_manage",
     "reset_second_factors",
     "revoke_api_key",

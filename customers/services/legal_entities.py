@@ -23,7 +23,14 @@ from billing.platform.validation import (
     require_time_zone,
     within,
 )
-from customers.models import DocumentType, LegalEntity, NumberFormat, NumberSeries, TaxRegistration
+from customers.models import (
+    DocumentType,
+    LegalEntity,
+    NumberFormat,
+    NumberSeries,
+    TaxRegistration,
+    VatIdPolicy,
+)
 from customers.services.inputs import ADDRESS_FIELDS, BANK_FIELDS, Address, BankAccount, TaxRegistrationInput
 from customers.services.logos import require_logo
 from customers.services.tax_numbers import clean_vat_number
@@ -80,6 +87,7 @@ class LegalEntityChanges(TypedDict, total=False):
     number_format: str
     reviews_bill_runs: bool
     tax_rounding: str
+    vat_id_policy: str
 
 
 _UNTOLD = frozenset({"directors", "email", "phone", "logo_svg"})
@@ -108,6 +116,7 @@ def create_legal_entity(
     number_format: str = "",
     reviews_bill_runs: bool = False,
     tax_rounding: str = TaxRounding.DOCUMENT,
+    vat_id_policy: str = VatIdPolicy.CHECKSUM,
     is_test: bool = False,
     actor: Actor,
     at: datetime,
@@ -138,6 +147,7 @@ def create_legal_entity(
         number_format=number_format or usual_number_format(address.country),
         reviews_bill_runs=reviews_bill_runs,
         tax_rounding=tax_rounding,
+        vat_id_policy=vat_id_policy,
         is_test=is_test,
         created_at=at,
     )
@@ -265,6 +275,7 @@ def _shown(entity: LegalEntity) -> dict[str, Any]:
         "number_format": entity.number_format,
         "reviews_bill_runs": entity.reviews_bill_runs,
         "tax_rounding": entity.tax_rounding,
+        "vat_id_policy": entity.vat_id_policy,
     }
 
 
@@ -346,6 +357,8 @@ def _require_ranges(entity: LegalEntity) -> None:
         raise InvalidInput("Documents are kept for 1 to 100 years.", field="retention_years")
     if entity.tax_rounding not in list(TaxRounding):
         raise InvalidInput(f"Tax is rounded per {' or per '.join(TaxRounding)}.", field="tax_rounding")
+    if entity.vat_id_policy not in VatIdPolicy.values:
+        raise InvalidInput(f"A VAT id policy is {' or '.join(VatIdPolicy.values)}.", field="vat_id_policy")
     if not _COLOR.fullmatch(entity.accent_color):
         raise InvalidInput("A color is written as #rrggbb.", field="accent_color")
     if entity.number_format not in NumberFormat.values:

@@ -3,7 +3,7 @@
 import pytest
 
 from billing.usage.services import IncomingEvent, amend_event, ingest
-from customers.models import Customer
+from customers.models import Customer, VatCheck
 from customers.selectors import now_for
 from tests import factories
 from tests.billing_factories import billed_customer, paid_invoice, receipt, version_with_fee
@@ -21,6 +21,7 @@ APPEND_ONLY = {
     "revenue_revenueschedule": "i22_schedule_never_changes",
     "payments_paymentallocation": "allocation_is_append_only",
     "activity_activity": "i33_activity_is_append_only",
+    "customers_vatcheck": "vat_check_never_changes",
 }
 DELETED = APPEND_ONLY | {
     "invoices_storeddocument": "i7_stored_document_is_retained",
@@ -48,6 +49,9 @@ def full_database(committed_db: str) -> Customer:
     meter = factories.meter("requests", aggregation="count", property="")
     customer = billed_customer(version=version_with_fee(meters=[meter]))
     at = now_for(customer)
+    VatCheck.objects.create(
+        customer=customer, country="FR", vat_number="FR83404833048", outcome="valid", asked_at=at
+    )
     ingest(events=[IncomingEvent("e1", customer.public_id, meter.event_type, at, {})])
     amend_event(
         customer_id=customer.public_id,

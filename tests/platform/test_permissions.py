@@ -60,6 +60,9 @@ def of_customers_and_catalog(people: People) -> Table:
         ("POST", "customers"): WRITE,
         ("GET", f"customers/{people.acme.public_id}"): own,
         ("PATCH", f"customers/{people.acme.public_id}"): change_own,
+        ("GET", f"customers/{people.acme.public_id}/vat-checks"): own,
+        ("POST", f"customers/{people.acme.public_id}/vat-checks"): WRITE
+        | {"superuser": 409, "key for all": 409},
         ("GET", "legal-entities"): READ_BY_FREE_KEYS,
         ("POST", "legal-entities"): WRITE,
         ("GET", f"legal-entities/{seller}"): READ_BY_FREE_KEYS,

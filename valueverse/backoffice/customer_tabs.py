@@ -292,6 +292,7 @@ class CustomerTabs:
         return {
             "contacts": list(self.customer.contacts.order_by("pk")[:ROWS]),
             "tax_ids": list(self.customer.tax_ids.all()),
+            "vat_checks": list(self.customer.vat_checks.all()[:10]),
             "upcoming": self.upcoming() if self.may("subscriptions.view_subscription") else [],
             "page": account.get_page(self.request.GET.get("p")) if account else None,
             "kinds": [(kind, name, kind in kinds) for kind, name in KIND_NAMES.items()],

@@ -435,5 +435,44 @@ class RemoveContact(ContactVerb):
         return Outcome(f"Removed {row.name}.", row.customer)
 
 
-CUSTOMER_VERBS: tuple[Verb, ...] = (EditCustomer(), NewContact())
+class CheckVatNumber(Verb):
+    """VIES is asked about the VAT number, by a task after the commit."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "vat-check",
+            "Check VAT number",
+            "customers.change_customer",
+            "VIES is asked within seconds. Its answer, its time and its consultation number are kept for good.",
+            rehearses=False,
+        )
+
+    def at(self, row: Any) -> datetime:
+        return now_for(row)
+
+    def is_offered(self, row: Any) -> bool:
+        return services.checkable_tax_id(row) is not None
+
+    def facts(self, row: Any) -> list[tuple[str, Any]]:
+        tax_id = services.checkable_tax_id(row)
+        last = row.vat_checks.first()
+        return [
+            ("VAT number", tax_id.vat_number if tax_id else "None"),
+            (
+                "Last answer",
+                f"{last.get_outcome_display()}, {last.asked_at:%Y-%m-%d %H:%M} UTC"
+                if last
+                else "Never asked",
+            ),
+        ]
+
+    def button(self, row: Any, data: Data) -> str:
+        return "Check now"
+
+    def perform(self, row: Any, data: Data, actor: Actor, at: datetime) -> Outcome:
+        services.request_vat_check(customer=row, actor=actor, at=at)
+        return Outcome("VIES is asked. The answer appears on this page.", row)
+
+
+CUSTOMER_VERBS: tuple[Verb, ...] = (EditCustomer(), NewContact(), CheckVatNumber())
 CONTACT_VERBS: tuple[Verb, ...] = (EditContact(), RemoveContact())

@@ -7,7 +7,7 @@ from django import forms
 
 from billing.core.errors import InvalidInput
 from billing.core.tax import TaxRounding
-from customers.models import LegalEntity, NumberFormat
+from customers.models import LegalEntity, NumberFormat, VatIdPolicy
 from customers.services import BankAccount
 from customers.services.logos import LOGO_LENGTH_MAX, require_logo
 from valueverse.backoffice.customer_verbs import ADDRESS, TimeZoneField, address_fields
@@ -186,7 +186,7 @@ class HabitsForm(Placed):
     """How the back office writes this seller's figures, and who starts its bills."""
 
     def __init__(self, data: Any = None, *, entity: LegalEntity) -> None:
-        names = ("number_format", "reviews_bill_runs", "tax_rounding")
+        names = ("number_format", "reviews_bill_runs", "tax_rounding", "vat_id_policy")
         super().__init__(data, initial={name: getattr(entity, name) for name in names})
         self.fields["number_format"] = forms.ChoiceField(
             choices=NumberFormat.choices,
@@ -207,6 +207,17 @@ class HabitsForm(Placed):
             label="Tax is rounded",
             help_text="For drafts made from now on; per rate is what EN 16931 asks for.",
         )
+
+        self.fields["vat_id_policy"] = forms.ChoiceField(
+            choices=VatIdPolicy.choices,
+            required=False,
+            label="Reverse charge needs a VAT number",
+            help_text="Of businesses in other countries of the EU. While VIES has not answered, they are never billed "
+            "at 0 %.",
+        )
+
+    def clean_vat_id_policy(self) -> str:
+        return self.cleaned_data["vat_id_policy"] or VatIdPolicy.CHECKSUM.value
 
     def clean_tax_rounding(self) -> str:
         return self.cleaned_data["tax_rounding"] or TaxRounding.DOCUMENT.value

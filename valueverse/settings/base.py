@@ -145,6 +145,18 @@ DEFAULT_PRORATION = env.choice(
     ("day", "second", "thirty_day_month", "none"),
     "How new plan versions cut the fee of a short period, unless they name a policy of their own.",
 )
+VAT_REGISTER = env.text(
+    "VAT_REGISTER",
+    "customers.vies.Vies",
+    "Who knows whether a VAT number exists: the dotted path of a class with `check` (customers/vies.py).",
+)
+VIES_URL = env.url(
+    "VIES_URL",
+    "https://ec.europa.eu/taxation_customs/vies/rest-api/check-vat-number",
+    ("https", "http"),
+    "Where VIES is asked.",
+)
+VIES_TIMEOUT = env.integer("VIES_TIMEOUT", 10, "Seconds that VIES has for an answer.", minimum=1, maximum=60)
 TAX_ENGINE = env.text(
     "TAX_ENGINE",
     "billing.invoices.taxes.DatedRates",

@@ -46,3 +46,5 @@ CHANNEL_LAYERS["default"]["CONFIG"]["hosts"][0]["address"] = REDIS_URL
 CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = channel_prefix(REDIS_URL)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2 is slow on purpose
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+VIES_URL = "http://127.0.0.1:9/nobody-answers"  # no test asks the register of the EU
+VIES_TIMEOUT = 2

@@ -8,7 +8,7 @@ from billing.core.tax import CustomerKind
 from billing.platform.api.fields import InstantField, PublicIdOf, QuantityField, TextField
 from billing.platform.api.serializers import Input, Output, Query, list_of
 from customers.api.serializers.shared import AddressInput, AddressOutput
-from customers.models import CollectionMethod, MailRole
+from customers.models import CollectionMethod, MailRole, VatCheckOutcome
 from customers.services import ContactInput, TaxIdInput
 from customers.services.customers import LANGUAGES, LIST_MAX
 
@@ -134,6 +134,21 @@ class CustomerOutput(Output):
     contacts = ContactOut(many=True)
     test_clock = PublicIdOf(allow_null=True)
     created_at = InstantField()
+
+
+class VatCheckOutput(Output):
+    """What the register answered about a VAT number. It never changes; no answer says nothing about the number."""
+
+    id = TextField(source="public_id")
+    customer = PublicIdOf()
+    vat_number = TextField()
+    requester = TextField(help_text="VAT number of the seller in whose name was asked.")
+    outcome = serializers.ChoiceField(choices=VatCheckOutcome.choices)
+    consultation_number = TextField()
+    name = TextField()
+    address = TextField()
+    error = TextField()
+    asked_at = InstantField()
 
 
 class CustomerQuery(Query):

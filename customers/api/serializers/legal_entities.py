@@ -8,7 +8,7 @@ from billing.core.tax import TaxRounding
 from billing.platform.api.fields import FlagField, InstantField, PublicIdOf, TextField
 from billing.platform.api.serializers import Input, Output, list_of
 from customers.api.serializers.shared import AddressInput, AddressOutput
-from customers.models import LegalEntity
+from customers.models import LegalEntity, VatIdPolicy
 from customers.services import BankAccount, TaxRegistrationInput
 
 
@@ -98,6 +98,11 @@ class LegalEntityChange(Input):
         choices=[(str(one), str(one)) for one in TaxRounding],
         help_text="Tax is rounded once per rate of a document, or per line.",
     )
+    vat_id_policy = serializers.ChoiceField(
+        required=False,
+        choices=VatIdPolicy.choices,
+        help_text="What a VAT number of a business in another EU country must have shown for the reverse charge.",
+    )
 
 
 class LegalEntityInput(LegalEntityChange):
@@ -137,6 +142,7 @@ class LegalEntityOutput(Output):
     number_format = TextField()
     reviews_bill_runs = FlagField()
     tax_rounding = TextField()
+    vat_id_policy = TextField()
     is_test = FlagField()
     created_at = InstantField()
 

@@ -15,8 +15,14 @@ from billing.platform.clock import now
 from billing.platform.lookup import get_or_not_found
 from billing.platform.scopes import Scope
 from customers import selectors, services
-from customers.api.serializers.customers import CustomerChange, CustomerInput, CustomerOutput, CustomerQuery
-from customers.models import Customer
+from customers.api.serializers.customers import (
+    CustomerChange,
+    CustomerInput,
+    CustomerOutput,
+    CustomerQuery,
+    VatCheckOutput,
+)
+from customers.models import Customer, VatCheck
 
 _OWN_FIELDS = frozenset(
     {"name", "legal_name", "address", "language", "contacts", "buyer_reference", "purchase_order"}
@@ -108,6 +114,40 @@ class CustomerDetail(ApiView):
             **_with_rows(given, self.visible_to),
         )
         return self.answer(CustomerOutput, _customer(changed.public_id, self.visible_to))
+
+
+class VatCheckList(ApiView):
+    access = {
+        "GET": Needs(Scope.CUSTOMERS_READ, "customers.view_customer", bound_keys=True),
+        "POST": Needs(Scope.CUSTOMERS_WRITE, "customers.change_customer"),
+    }
+
+    @extend_schema(
+        operation_id="list_vat_checks",
+        summary="List VAT number checks",
+        tags=["customers"],
+        responses=page_of(VatCheckOutput),
+    )
+    def get(self, request: Request, customer_id: str) -> Response:
+        """What VIES answered about the customer's VAT numbers, newest first."""
+        customer = _customer(customer_id, self.visible_to)
+        return self.page(
+            VatCheck.objects.filter(customer=customer).select_related("customer"), VatCheckOutput
+        )
+
+    @extend_schema(
+        operation_id="request_vat_check",
+        summary="Check the VAT number now",
+        tags=["customers"],
+        request=None,
+        responses={202: None},
+    )
+    @idempotent()
+    def post(self, request: Request, customer_id: str) -> Any:
+        """VIES is asked within seconds; its answer is then in the list."""
+        customer = _customer(customer_id, self.visible_to)
+        services.request_vat_check(customer=customer, actor=self.actor, at=now())
+        return Response(status=202)
 
 
 def _customer(customer_id: str, visible_to: int | None) -> Customer:

@@ -1,0 +1,1 @@
+DROP TRIGGER vat_check_never_changes ON customers_vatcheck;
