@@ -126,6 +126,31 @@ def furnish(*, is_hostile: bool = False) -> None:
     steps.advance_clock(story, JANUARY)
     run = invoices.start_bill_run(as_of=now(), actor=ACTOR, at=now(), needs_review=True)
     invoices.perform_bill_run(run=run, actor=ACTOR, at=now())
+    _wrong_usage(brightchat, hostile(400) if is_hostile else "The sender counted this request twice")
+
+
+def _wrong_usage(customer: Customer, reason: str) -> None:
+    """An event that was amended, and one that was refused."""
+    meter = Meter.objects.order_by("pk").exclude(property="").first()
+    assert meter is not None, "the story has a meter that adds up"
+
+    right = {
+        other.property: 1 for other in Meter.objects.filter(event_type=meter.event_type).exclude(property="")
+    }
+
+    def event(name: str, quantity: object) -> usage.IncomingEvent:
+        properties = {**right, meter.property: quantity, "note": reason[:200]}
+        return usage.IncomingEvent(name, customer.public_id, meter.event_type, now_for(customer), properties)
+
+    usage.ingest(events=[event("wrong-1", 500), event("refused-1", "many")])
+    usage.amend_event(
+        customer_id=customer.public_id,
+        event_id="wrong-1",
+        properties={**right, meter.property: 5},
+        reason=reason,
+        actor=ACTOR,
+        at=now(),
+    )
 
 
 def _rename() -> None:

@@ -141,7 +141,6 @@ class NewMeter(Creation):
             MeterForm,
             model=Meter,
             asks_first=True,
-            is_live=True,
         )
 
     def button(self, row: Any, data: Data) -> str:

@@ -61,6 +61,8 @@ NAVIGATION: list[dict[str, Any]] = [
             _page("Explorer", "usage_explorer", "insights", "usage.view_usagerollup"),
             _list("Usage by quarter hour", "usage.usagerollup", "bar_chart"),
             _list("Events", "usage.usageevent", "bolt"),
+            _list("Corrections", "usage.usagecorrection", "undo"),
+            _list("Rejected events", "usage.rejectedevent", "error"),
             _list("Imports", "usage.usageimport", "upload_file"),
         ],
     },
