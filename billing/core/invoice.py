@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from billing.core.allowances import Allowance, AllowanceKind, allowances_minor
+from billing.core.discounts import Coupon, CouponPolicy, CouponUse, DiscountLine, apply_coupons
 from billing.core.errors import BillingError, InvalidInput, Kind, require_invariant
 from billing.core.money import Rounding, round_shares, to_minor
 from billing.core.periods import Period
@@ -54,6 +56,7 @@ class Charge:
     quantity_before (late_usage only): the quantity already billed for the period; the line is the rounded
     price of both less the rounded price of that. share (recurring only): the part of the period that is
     charged, None for all of it. treatment: how this charge is taxed, None for the invoice's own.
+    plan_code: the plan whose price it is, which coupons may be limited to.
     cutoff: usage received until then is in, received_after: but only what came after that (late usage). group: the
     values of the properties by which the meter parts its usage, a line each. corrects (late_usage
     only): public id of the invoice that billed the period last. unit_code: UN/ECE Recommendation 20.
@@ -79,6 +82,7 @@ class Charge:
     group: tuple[tuple[str, str | None], ...] = ()
     corrects: str | None = None
     treatment: TaxTreatment | None = None
+    plan_code: str = ""
 
     def __post_init__(self) -> None:
         if (self.quantity_before is not None) != (self.kind is ChargeKind.LATE_USAGE):
@@ -92,24 +96,29 @@ class ResultLine(Charge):
     """A charge with its amount in minor units and its working (plain JSON, numbers as decimal strings).
 
     unit_amount: exact price per unit in major units if one price applies to the whole quantity, else None.
+    gross_minor: what the working adds up to. amount_minor: net, the gross amount less the allowances.
     """
 
+    gross_minor: int
     amount_minor: int
     unit_amount: Decimal | None
     working: dict[str, Any]
+    allowances: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceInput:
     """Everything an invoice is computed from; one currency.
 
-    treatment: of every charge without one of its own.
+    treatment: of every charge without one of its own. coupons: what the customer redeemed, in that order.
     """
 
     currency: str
     charges: tuple[Charge, ...]
     treatment: TaxTreatment
     tax_rounding: TaxRounding = TaxRounding.DOCUMENT
+    coupons: tuple[Coupon, ...] = ()
+    coupon_policy: CouponPolicy = CouponPolicy.NARROW_FIRST
 
     def treatment_of(self, charge: Charge) -> TaxTreatment:
         """How a charge is taxed."""
@@ -125,6 +134,7 @@ class InvoiceResult:
     subtotal_minor: int
     tax_minor: int
     total_minor: int
+    coupons: tuple[CouponUse, ...] = ()
 
     def treatment_of(self, row: TaxSubtotal) -> TaxTreatment:
         """The treatment behind a row of the breakdown: that of its first line."""
@@ -158,6 +168,7 @@ class Working:
     subtotal_minor: int = 0
     tax_minor: int = 0
     total_minor: int = 0
+    coupons: tuple[CouponUse, ...] = ()
 
 
 def rate_charges(working: Working) -> Working:
@@ -242,7 +253,11 @@ def _rounded(draft: LineDraft, currency: str) -> ResultLine:
         trace["corrects"] = charge.corrects
     own = {field.name: getattr(charge, field.name) for field in fields(charge)}
     return ResultLine(
-        **own, amount_minor=amount_minor, unit_amount=_one_price(charge, draft.steps), working=trace
+        **own,
+        gross_minor=amount_minor,
+        amount_minor=amount_minor,
+        unit_amount=_one_price(charge, draft.steps),
+        working=trace,
     )
 
 
@@ -288,6 +303,34 @@ def _one_price(charge: Charge, steps: tuple[Step, ...]) -> Decimal | None:
     return None if only.kind is StepKind.PERCENTAGE else only.unit_amount
 
 
+def take_off(line: ResultLine, allowance: Allowance) -> ResultLine:
+    """The line with one more allowance."""
+    return replace(
+        line,
+        allowances=(*line.allowances, allowance),
+        amount_minor=line.amount_minor - allowance.amount_minor,
+    )
+
+
+def coupons(working: Working) -> Working:
+    """Take the coupons off what the lines still charge, each line with its share as an allowance."""
+    given = working.given
+    seen = [DiscountLine(line.amount_minor, line.plan_code, line.meter_code or "") for line in working.lines]
+    uses = apply_coupons(seen, given.coupons, given.currency, given.coupon_policy)
+    lines = list(working.lines)
+    for use in uses:
+        for index, share in enumerate(use.shares_minor):
+            if share:
+                granted = Allowance(
+                    kind=AllowanceKind.COUPON,
+                    reference=use.coupon.reference,
+                    label=use.coupon.label,
+                    amount_minor=share,
+                )
+                lines[index] = take_off(lines[index], granted)
+    return replace(working, lines=tuple(lines), coupons=uses)
+
+
 def tax(working: Working) -> Working:
     """Tax the rounded lines: once per category and rate, on their sum, or line by line as the seller rounds.
 
@@ -320,6 +363,7 @@ STEPS: tuple[tuple[str, Callable[[Working], Working]], ...] = (
     ("rate_charges", rate_charges),
     ("prorate", prorate_lines),
     ("round_lines", round_lines),
+    ("coupons", coupons),
     ("tax", tax),
     ("totals", totals),
 )
@@ -339,7 +383,12 @@ def calculate(given: InvoiceInput) -> InvoiceResult:
         working = step(working)
     _check(working)
     return InvoiceResult(
-        working.lines, working.taxes, working.subtotal_minor, working.tax_minor, working.total_minor
+        working.lines,
+        working.taxes,
+        working.subtotal_minor,
+        working.tax_minor,
+        working.total_minor,
+        working.coupons,
     )
 
 
@@ -351,7 +400,17 @@ def _check(working: Working) -> None:
         all(sum(s["amount_minor"] for s in w["steps"]) == w["amount_minor"] for w in lines),
         "steps lost money",
     )
-    require_invariant(sum(w["amount_minor"] for w in lines) == working.subtotal_minor, "lines lost money")
+    require_invariant(
+        all(
+            line.gross_minor == line.working["amount_minor"]
+            and line.gross_minor - allowances_minor(line.allowances) == line.amount_minor
+            for line in working.lines
+        ),
+        "allowances lost money",
+    )
+    require_invariant(
+        sum(line.amount_minor for line in working.lines) == working.subtotal_minor, "lines lost money"
+    )
     require_invariant(
         sum(t.base_minor for t in working.taxes) == working.subtotal_minor, "the tax base is not the subtotal"
     )

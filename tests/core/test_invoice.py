@@ -131,7 +131,14 @@ def test_fee_in_advance_is_117_81_in_germany_and_99_00_outside() -> None:
 
 
 def test_policy_is_the_list_of_steps() -> None:
-    assert [name for name, _ in STEPS] == ["rate_charges", "prorate", "round_lines", "tax", "totals"]
+    assert [name for name, _ in STEPS] == [
+        "rate_charges",
+        "prorate",
+        "round_lines",
+        "coupons",
+        "tax",
+        "totals",
+    ]
 
 
 def test_line_carries_its_whole_working() -> None:

@@ -81,6 +81,11 @@ def test_expected_fields_are_never_read_to_answer(tmp_path: Path) -> None:
         ),
         ({"kind": "rounding", "currency": "XXY", "value": "1"}, "currency"),
         ({"kind": "tax", "currency": "EUR", "lines": "none"}, "lines"),
+        ({"kind": "discount", "currency": "EUR", "lines": "none"}, "lines"),
+        (
+            {"kind": "discount", "currency": "EUR", "subtotal": "9", "coupons": [{"duration": "weekly"}]},
+            "coupons[0].duration",
+        ),
     ],
 )
 def test_wrong_case_is_answered_with_the_field_that_is_wrong(
@@ -100,3 +105,18 @@ def test_what_is_not_answered_says_why(tmp_path: Path) -> None:
 def test_file_that_holds_no_case_is_refused_naming_the_line(tmp_path: Path, line: str) -> None:
     with pytest.raises(CommandError, match="line 2"):
         simulate(tmp_path, CASE, line)
+
+
+def test_coupons_over_an_invoice(tmp_path: Path) -> None:
+    """A repeating coupon limited to a plan, then a tenth of what is left; the source says which comes first."""
+    coupons = [
+        {"percent": "10", "duration": "forever"},
+        {"amount": "5.00", "duration": "repeating", "periods": 2, "applies_to_plans": ["pro"]},
+    ]
+    case = {"id": "own", "source": "own", "kind": "discount", "currency": "EUR", "coupons": coupons}
+    lines = [{"id": "fee", "amount": "20.00", "plan": "pro"}, {"id": "calls", "amount": "10.00"}]
+    answers, _ = simulate(tmp_path, case | {"lines": lines}, case | {"lines": lines, "source": "meteroid x"})
+    own, percent_first = (answer["result"] for answer in answers)
+    assert (own["coupons"], own["subtotal"], own["spread"]) == ("7.5", "22.5", {"fee": "6.5", "calls": "1"})
+    assert (own["coupons_used"], own["coupon_ended"], own["periods_left"]) == (2, False, 1)
+    assert (percent_first["discount"], percent_first["taxable"]) == ("8", ["13.00", "9.00"])

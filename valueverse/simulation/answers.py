@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from billing.core.errors import BillingError
-from valueverse.simulation import aggregation, calendar, documents, proration, rating
+from valueverse.simulation import aggregation, calendar, discounts, documents, proration, rating
 from valueverse.simulation.reading import Fields, Unsupported
 
 KINDS: Mapping[str, Callable[[Fields], dict[str, Any]]] = {
@@ -12,6 +12,7 @@ KINDS: Mapping[str, Callable[[Fields], dict[str, Any]]] = {
     "aggregation": aggregation.answer,
     "proration": proration.answer,
     "billing_dates": calendar.answer,
+    "discount": discounts.answer,
     "rounding": documents.rounding,
     "tax": documents.tax,
     "revrec": documents.revrec,
