@@ -15,6 +15,7 @@ KINDS: Mapping[str, Callable[[Fields], dict[str, Any]]] = {
     "discount": discounts.answer,
     "rounding": documents.rounding,
     "tax": documents.tax,
+    "tax_determination": documents.tax_determination,
     "revrec": documents.revrec,
 }
 

@@ -75,6 +75,11 @@ def published_rates(countries: Sequence[str] = ()) -> list[PublishedRate]:
     return found
 
 
+def is_published(country: str) -> bool:
+    """Whether the source has rates of a country."""
+    return country in get_all_rates()
+
+
 def _exact(value: float) -> Decimal:
     """The source has floats; their shortest text is what was published."""
     return Decimal(str(value))
