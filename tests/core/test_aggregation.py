@@ -31,7 +31,7 @@ from billing.core.errors import BillingError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOVEMBER = Window(datetime(2023, 11, 1, tzinfo=UTC), datetime(2023, 12, 1, tzinfo=UTC), UTC)
-MODEST = settings(max_examples=60, deadline=None)
+MODEST = settings(max_examples=25, deadline=None)
 
 
 def event(day: float, value: object = None, **properties: object) -> MeterEvent:
