@@ -229,6 +229,14 @@ LEGAL_TEXTS: dict[str, dict[str, str]] = {
         "(Art. 44 der Richtlinie 2006/112/EG{law}).",
     },
     "exempt": {"en": "Exempt from VAT.", "de": "Umsatzsteuerfrei."},
+    "intra_community": {
+        "en": "Intra-Community supply, exempt from VAT (Art. 138 of Directive 2006/112/EC).",
+        "de": "Steuerfreie innergemeinschaftliche Lieferung (Art. 138 der Richtlinie 2006/112/EG).",
+    },
+    "split_payment": {
+        "en": "Split payment: the buyer pays the VAT to the state.",
+        "de": "Split Payment: Die Umsatzsteuer zahlt der Käufer an den Staat.",
+    },
     "zero_rated": {"en": "Zero rated for VAT.", "de": "Umsatzsteuer zum Nullsatz."},
     "export": {
         "en": "Export, exempt from VAT (Art. 146 of Directive 2006/112/EC).",
@@ -242,6 +250,8 @@ CATEGORY_TEXT = {
     "E": "exempt",
     "Z": "zero_rated",
     "G": "export",
+    "K": "intra_community",
+    "B": "split_payment",
 }
 
 
