@@ -351,4 +351,5 @@ def _charge(
         received_after=received_after,
         group=group,
         corrects=corrects,
+        plan_code=price.plan_version.plan.code,
     )

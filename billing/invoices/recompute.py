@@ -54,7 +54,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """A line computed again, beside what it says. amounts in minor units."""
+    """A line computed again, beside what it says. amounts: gross, in minor units; allowances are facts."""
 
     quantity: Decimal
     amount_minor: int
@@ -146,9 +146,7 @@ def recompute_line(*, invoice: Invoice, line: InvoiceLine) -> Recomputed:
     result = _calculate(invoice, line, quantity, before)
     price = Price.objects.filter(public_id=working["price_id"]).first()
     unchanged = price is not None and parse_price(price.model, price.definition) == result.model
-    return Recomputed(
-        quantity, result.amount_minor, Decimal(working["quantity"]), line.amount_minor, unchanged
-    )
+    return Recomputed(quantity, result.gross_minor, Decimal(working["quantity"]), line.gross_minor, unchanged)
 
 
 def _share(stated: Mapping[str, int]) -> Share:

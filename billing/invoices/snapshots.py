@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from datetime import date
 
+from billing.core.allowances import read_allowances
 from billing.core.invoice import RULES_VERSION
 from billing.core.tax import TaxCategory
 from billing.invoices.documents.snapshot import (
+    Allowance,
     BankAccount,
     CollectionMethod,
     CreditUse,
@@ -169,6 +171,15 @@ def _line(line: DocumentLine, line_id: str, meter_code: str) -> Line:
         unit_code=line.unit_code,
         unit_amount=line.unit_amount,
         net_minor=line.amount_minor,
+        allowances=tuple(
+            Allowance(
+                kind=one.kind.value,
+                reference=one.reference,
+                reason=one.label,
+                amount_minor=one.amount_minor,
+            )
+            for one in read_allowances(line.allowances)
+        ),
         tax_category=line.tax_category,
         tax_percent=line.tax_percent,
         meter=meter_code,

@@ -60,6 +60,28 @@ def test_i06_document_whose_parts_do_not_add_up_is_not_issued(kind: str, part: s
         issue_next(draft)
 
 
+@pytest.mark.parametrize("kind", ["invoice", "credit_note"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "allowance_minor = 1",
+        "allowance_minor = -1",
+        """allowances = '[{"kind": "coupon", "amount_minor": 5}]'""",
+        """allowance_minor = 4, allowances = '[{"kind": "coupon", "amount_minor": 5}]'""",
+        """allowance_minor = 4, allowances = '[{"amount_minor": 5}, {"amount_minor": -1}]'""",
+        """allowance_minor = 5, allowances = '[{"amount_minor": 5}, {"kind": "coupon"}]'""",
+    ],
+)
+def test_i06_allowances_of_a_line_are_above_zero_and_add_up(kind: str, change: str) -> None:
+    draft = a_draft(kind)
+    table = f"invoices_{kind.replace('_', '')}line"
+    right = """allowance_minor = 5, allowances = '[{"amount_minor": 2}, {"amount_minor": 3}]'"""
+    with accepted():
+        sql(f"UPDATE {table} SET {right} WHERE {kind}_id = %s", draft.pk)
+    with refused(f"i6_{kind}_line_allowances_add_up"):
+        sql(f"UPDATE {table} SET {change} WHERE {kind}_id = %s", draft.pk)
+
+
 def test_i06_document_without_lines_is_not_issued() -> None:
     draft = draft_invoice()
     with refused("i6_document_adds_up"):

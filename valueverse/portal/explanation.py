@@ -82,18 +82,36 @@ class _Explainer:
             is_zero=line.net_minor == 0,
             before=before,
             steps=steps,
-            after=[self._rounding(line, str(working.get("exact_amount", "")), len(steps))],
+            after=[
+                self._rounding(line, str(working.get("exact_amount", "")), len(steps)),
+                *self._allowances(line),
+            ],
         )
 
     def say(self, key: str, **values: object) -> str:
         return say(self.language, key, **values)
 
     def _rounding(self, line: Line, exact: str, steps: int) -> str:
-        amount = format_money(line.net_minor, self.currency, self.language)
+        amount = format_money(line.gross_minor, self.currency, self.language)
         if exact and -Decimal(exact).as_tuple().exponent > exponent(self.currency):  # type: ignore[operator]
             shown = format_unit_amount(Decimal(exact), self.currency, self.language)
             return self.say("why_rounded", exact=shown, currency=self.currency, amount=amount)
         return self.say("why_exact", amount=amount) if steps > 1 else ""
+
+    def _allowances(self, line: Line) -> list[str]:
+        """What is taken off before tax, and what that leaves."""
+        if not line.allowances:
+            return []
+        net = format_money(line.net_minor, self.currency, self.language)
+        taken = [
+            self.say(
+                "why_less",
+                reason=one.reason,
+                amount=format_money(one.amount_minor, self.currency, self.language),
+            )
+            for one in line.allowances
+        ]
+        return [*taken, self.say("why_net", amount=net)]
 
     def _packages(self, line: Line) -> list[str]:
         free = next((step.free_units for step in line.steps if step.kind is StepKind.PACKAGE), None)

@@ -48,6 +48,34 @@ class RowMoneyField(MoneyField):
         return found if found is not None and found[1] else None
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in ("kind", "reference", "label", "amount")},
+        },
+    }
+)
+class AllowancesField(MoneyField):
+    """What is taken off a line before tax; amounts as decimal strings."""
+
+    def __init__(self, *, currency: str = "currency") -> None:
+        super().__init__(currency=currency, help_text="Taken off before tax: kind, reference, label, amount.")
+
+    def to_representation(self, value: tuple[list[dict[str, Any]], str]) -> Any:  # type: ignore[override]
+        rows, currency = value
+        return [
+            {
+                "kind": row["kind"],
+                "reference": row["reference"],
+                "label": row["label"],
+                "amount": format_major(row["amount_minor"], currency),
+            }
+            for row in rows
+        ]
+
+
 class LineOutput(Output):
     """What every line says: what was served when, how much of it, and how its amount came about."""
 
@@ -77,6 +105,8 @@ class InvoiceLineOutput(LineOutput):
     position = serializers.IntegerField()
     meter = TextField(source="meter_code", help_text="Code of the meter; empty for a fee.")
     amount = MoneyField(source="amount_minor", currency="invoice.currency", help_text="Net.")
+    gross = MoneyField(source="gross_minor", currency="invoice.currency", help_text="Before allowances.")
+    allowances = AllowancesField(currency="invoice.currency")
     working = WorkingField(currency="invoice.currency")
     tax_category = TextField()
     tax_percent = QuantityField()
@@ -164,6 +194,8 @@ class CreditNoteLineOutput(LineOutput):
     position = serializers.IntegerField()
     invoice_line = PublicIdOf()
     amount = MoneyField(source="amount_minor", currency="credit_note.currency", help_text="Net.")
+    gross = MoneyField(source="gross_minor", currency="credit_note.currency", help_text="Before allowances.")
+    allowances = AllowancesField(currency="credit_note.currency")
     working = WorkingField(currency="credit_note.currency")
 
 
@@ -217,6 +249,8 @@ class PreviewLineOutput(LineOutput):
 
     meter = TextField(help_text="Code of the meter; empty for a fee.")
     amount = MoneyField(source="amount_minor", help_text="Net.")
+    gross = MoneyField(source="gross_minor", help_text="Before allowances.")
+    allowances = AllowancesField()
     working = WorkingField()
 
 

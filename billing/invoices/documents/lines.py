@@ -111,7 +111,7 @@ class _Writer:
         if len(steps) > 1:
             altogether = self.words["altogether"].format(
                 quantity=format_quantity(line.quantity, self.language),
-                amount=format_money(line.net_minor, self.currency, self.language),
+                amount=format_money(line.gross_minor, self.currency, self.language),
             )
             head = self._row(text=line.description, details=[*self._details(line), altogether])
             rows = [head, *(self._step_row(line, step) for step in steps)]
@@ -119,8 +119,21 @@ class _Writer:
             rows = [self._single_row(line, steps[0])]
         else:
             rows = [self._plain_row(line)]
+        rows.extend(self._allowance_rows(line))
         keep = len(rows) <= KEEP_TOGETHER_ROWS_MAX
         return Group(kind="line", position=str(line.position), rows=rows, keep=keep)
+
+    def _allowance_rows(self, line: Line) -> list[Row]:
+        """What is taken off, each with its reason; the last says what is left of the line."""
+        rows, last = [], len(line.allowances) - 1
+        for index, one in enumerate(line.allowances):
+            net = format_money(line.net_minor, self.currency, self.language)
+            details = [self.words["net_of_line"].format(amount=net)] if index == last else []
+            text = self.words["less"].format(reason=one.reason)
+            rows.append(
+                self._priced_row(line, _Charge(None, None, -one.amount_minor), text=text, details=details)
+            )
+        return rows
 
     def heading(self, name: str) -> Group:
         return Group(kind="heading", position="", rows=[self._row(text=name)], keep=True)
@@ -170,7 +183,7 @@ class _Writer:
         return row
 
     def _plain_row(self, line: Line) -> Row:
-        charge = _Charge(line.quantity, line.unit_amount, line.net_minor)
+        charge = _Charge(line.quantity, line.unit_amount, line.gross_minor)
         return self._priced_row(line, charge, text=line.description, details=self._details(line))
 
     def _single_row(self, line: Line, step: Step) -> Row:

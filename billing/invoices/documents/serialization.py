@@ -21,7 +21,7 @@ from billing.core.quantity import format_quantity
 from billing.invoices.documents.snapshot import Snapshot
 
 SCHEMA_VERSION = 1
-ADDED_LATER = frozenset({"prorated_unit"})
+ADDED_LATER = frozenset({"prorated_unit", "allowances"})
 """Fields that documents issued before lack; their default says what was meant then."""
 
 MINOR_SUFFIX = "_minor"

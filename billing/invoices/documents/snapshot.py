@@ -58,7 +58,7 @@ class Party:
 class Step:
     """One printed price step of a line: a tier, the packages, or a fixed amount.
 
-    `amount_minor` is the step's share of the line: the shares sum to the line's `net_minor`. A `flat_amount` is
+    `amount_minor` is the step's share of the line: the shares sum to the line's `gross_minor`. A `flat_amount` is
     charged on top of `quantity` times `unit_amount` and is part of `amount_minor`. On prorated lines, and for steps
     that only move the amount (`already_billed`, a discount), the product is not the amount; words say so.
     """
@@ -75,6 +75,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What is taken off a line before tax (BG-27)."""
+
+    kind: str  # coupon, ...; all of them are discounts: BT-140 is 95 of UNCL 5189
+    reference: str  # public id of what grants it
+    reason: str  # BT-139
+    amount_minor: int  # BT-136, above zero
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One invoice line (BG-25)."""
 
@@ -88,7 +98,7 @@ class Line:
     quantity: Decimal  # BT-129
     unit_code: str  # BT-130, UN/ECE recommendation 20, e.g. C62 = one
     unit_amount: Decimal | None  # BT-146 where one price applies to the whole quantity
-    net_minor: int  # BT-131
+    net_minor: int  # BT-131: the steps less the allowances
     tax_category: str  # BT-151, UNCL 5305: S Z E AE O G
     tax_percent: Decimal  # BT-152
     meter: str = ""  # code of the meter behind a usage line
@@ -97,6 +107,12 @@ class Line:
     prorated_of_days: int | None = None  # ... of the days of the whole period
     prorated_unit: str = "day"  # second, where the plan is prorated by seconds: the two figures count those
     steps: tuple[Step, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+
+    @property
+    def gross_minor(self) -> int:
+        """What the steps add up to, before allowances."""
+        return self.net_minor + sum(one.amount_minor for one in self.allowances)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

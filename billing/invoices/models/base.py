@@ -1,7 +1,7 @@
 """What every issued document, line and tax row has in common."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, JSONField, Q, Value
 
 from billing.platform.fields import CurrencyField, MinorField, PercentField, QuantityField
 from customers.models import Customer, LegalEntity, NumberSeries
@@ -93,7 +93,15 @@ class DocumentLine(models.Model):
         null=True,
         help_text="Price of one unit, where one price holds for all.",
     )
-    amount_minor = MinorField(help_text="Net amount.")
+    amount_minor = MinorField(help_text="Net amount: gross less the allowances.")
+    allowance_minor = MinorField(
+        default=0, db_default=0, help_text="What the allowances take off; net and this are the gross amount."
+    )
+    allowances = models.JSONField(
+        default=list,
+        db_default=Value([], JSONField()),
+        help_text="What is taken off before tax: kind, reference, label and amount of each.",
+    )
     service_start_on = models.DateField()
     service_last_on = models.DateField(
         help_text="Last day of service, inclusive, in the customer's time zone."
@@ -107,6 +115,11 @@ class DocumentLine(models.Model):
     class Meta:
         abstract = True
         ordering = ["position"]
+
+    @property
+    def gross_minor(self) -> int:
+        """What the working adds up to, in minor units, before allowances."""
+        return self.amount_minor + self.allowance_minor
 
 
 class DocumentTax(models.Model):

@@ -151,6 +151,8 @@ def _draft(
         "unit_code",
         "unit_amount",
         "amount_minor",
+        "allowance_minor",
+        "allowances",
         "service_start_on",
         "service_last_on",
         "tax_category",

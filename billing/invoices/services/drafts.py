@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from billing.activity import services as activity
+from billing.core.allowances import allowances_json
 from billing.core.billing_moments import BillingMoment, billing_moment
 from billing.core.errors import BillingError, Kind
 from billing.core.events import EventName
@@ -202,6 +203,8 @@ def _line(
         unit_code=line.unit_code,
         unit_amount=line.unit_amount,
         amount_minor=line.amount_minor,
+        allowance_minor=line.gross_minor - line.amount_minor,
+        allowances=allowances_json(line.allowances),
         service_start_at=line.period.start,
         service_end_at=line.period.end,
         service_start_on=line.period.start_on(zone),

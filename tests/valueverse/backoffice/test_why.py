@@ -9,12 +9,22 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from billing.catalog.models import Meter
+from billing.core.allowances import Allowance, AllowanceKind, allowances_json
+from billing.invoices import services as invoices
+from billing.invoices.documents.serialization import from_dict
 from billing.invoices.models import Invoice, InvoiceLine
 from billing.invoices.recompute import OtherRules, recompute_line
 from billing.usage.services import IncomingEvent, ingest
 from customers.models import Customer
 from tests import factories
-from tests.billing_factories import advance, billed_customer, finalized_invoice
+from tests.billing_factories import (
+    advance,
+    billed_customer,
+    credit_note,
+    draft_invoice,
+    finalized_invoice,
+    now_for,
+)
 from tests.valueverse.backoffice.office import office, page, text
 from tests.valueverse.backoffice.reading import plain
 from tests.valueverse.portal.visitors import text_of, visitor
@@ -160,3 +170,48 @@ def test_api_and_portal_say_the_same_as_the_back_office() -> None:
     for shown in ("10.00", "6.50", "16.50"):
         assert shown in inside
         assert shown in outside
+
+
+def test_an_allowance_is_shown_everywhere_taxed_net_and_credited_as_it_was() -> None:
+    """99.00 of fee less 9.90: 89.10 net, 16.93 of tax at 19 %."""
+    draft = draft_invoice()
+    launch = Allowance(kind=AllowanceKind.COUPON, reference="cpn_1", label="Launch 10 %", amount_minor=990)
+    draft.lines.update(amount_minor=8910, allowance_minor=990, allowances=allowances_json([launch]))
+    draft.taxes.update(base_minor=8910, tax_minor=1693)
+    Invoice.objects.filter(pk=draft.pk).update(subtotal_minor=8910, tax_minor=1693, total_minor=10603)
+    invoice = invoices.finalize_invoice(
+        invoice_id=draft.public_id, actor=factories.ACTOR, at=now_for(draft.customer)
+    )
+    (line,) = invoice.lines.all()
+    found = recompute_line(invoice=invoice, line=line)
+    assert (line.gross_minor, found.amount_minor, found.matches) == (9900, 9900, True)
+    assert invoice.snapshot is not None
+    (printed,) = from_dict(dict(invoice.snapshot)).lines
+    assert (printed.gross_minor, printed.net_minor, printed.allowances[0].reason) == (
+        9900,
+        8910,
+        "Launch 10 %",
+    )
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {factories.api_key().secret}")
+    (answer,) = client.get(f"/api/v1/invoices/{invoice.public_id}").json()["lines"]
+    assert (answer["gross"], answer["amount"], answer["working"]["rounded_amount"]) == (
+        "99.00",
+        "89.10",
+        "99.00",
+    )
+    assert answer["allowances"] == [
+        {"kind": "coupon", "reference": "cpn_1", "label": "Launch 10 %", "amount": "9.90"}
+    ]
+    inside = plain(text(office(), page(invoice)))
+    assert "99.00 EUR, less Launch 10 % 9.90: 89.10 EUR net, before tax" in inside
+    outside = plain(text_of(visitor(invoice.customer), f"/portal/invoices/{invoice.public_id}/"))
+    assert "Less Launch 10 %: 9.90 EUR. That leaves 89.10 EUR." in outside
+    note = credit_note(invoice)
+    (credited,) = note.lines.all()
+    assert (credited.amount_minor, credited.allowance_minor, credited.allowances) == (
+        8910,
+        990,
+        line.allowances,
+    )
+    assert note.total_minor == 10603

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.core.allowances import allowances_json
 from billing.core.errors import BillingError, Kind
 from billing.core.invoice import InvoiceResult
 from billing.invoices.api.serializers import (
@@ -153,6 +154,8 @@ def _preview(subscription: Subscription, result: InvoiceResult) -> dict[str, Any
             "unit_code": line.unit_code,
             "unit_amount": line.unit_amount,
             "amount_minor": line.amount_minor,
+            "gross_minor": line.gross_minor,
+            "allowances": allowances_json(line.allowances),
             "currency": subscription.currency,
             "service_start_on": line.period.start_on(zone),
             "service_last_on": line.period.last_on(zone),

@@ -14,7 +14,7 @@ from billing.core.pricing import StepKind
 from billing.invoices.documents.lines import line_groups, row_spans
 from billing.invoices.documents.page import page_content
 from billing.invoices.documents.pdf import DocumentNotRenderable, logo_problem, render_pdf
-from billing.invoices.documents.snapshot import CreditUse, Party, Snapshot, Step, Tax
+from billing.invoices.documents.snapshot import Allowance, CreditUse, Party, Snapshot, Step, Tax
 from tests.billing.invoices.documents import samples
 from tests.billing.invoices.documents.samples import pdf_pages, pdf_text
 
@@ -153,6 +153,23 @@ def test_late_usage_shows_what_was_billed_before_with_a_minus() -> None:
     text = pdf_text(render_pdf(replace(samples.BRIGHTCHAT_INVOICE, lines=(line,))))
     assert "Usage recorded later" in text
     assert "Less what was billed before 100 – 19 % \u22121.00" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en-GB", "Less Launch 10 % – – 19 % \u22124.97 Together 44.75 EUR"),
+        ("de-DE", "Abzüglich Launch 10 % – – 19 % \u22124,97 Zusammen 44,75 EUR"),
+    ],
+)
+def test_a_line_with_an_allowance_shows_gross_what_is_taken_off_and_net(language: str, shown: str) -> None:
+    launch = Allowance(kind="coupon", reference="cpn_1", reason="Launch 10 %", amount_minor=497)
+    line = replace(samples.BRIGHTCHAT_LINES[0], net_minor=4475, allowances=(launch,))
+    snapshot = replace(samples.BRIGHTCHAT_INVOICE, language=language, lines=(line,))
+    (group,) = line_groups(snapshot)
+    figures = [row["net"].replace(",", ".").replace("\u2212", "-") for row in group["rows"]]
+    assert figures == ["", "25.00", "24.72", "-4.97"]
+    assert shown in pdf_text(render_pdf(snapshot))
 
 
 def test_several_subscriptions_get_a_heading_and_a_subtotal_each() -> None:

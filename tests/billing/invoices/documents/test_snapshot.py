@@ -18,11 +18,17 @@ from billing.core.proration import ProrationUnit, Share
 from billing.core.tax import TaxCategory, TaxTreatment
 from billing.invoices.documents.canonical import canonical_json, sha256_hex
 from billing.invoices.documents.serialization import from_dict, to_dict
-from billing.invoices.documents.snapshot import AccountingTax, Snapshot
+from billing.invoices.documents.snapshot import AccountingTax, Allowance, Snapshot
 from billing.invoices.documents.steps import proration_of, steps_of
 from tests.billing.invoices.documents import samples
 
+LAUNCH = Allowance(kind="coupon", reference="cpn_1", reason="Launch 10 %", amount_minor=990)
 DOCUMENTS = [
+    replace(
+        samples.TRANSFER_INVOICE,
+        number="with-allowances",
+        lines=tuple(replace(line, allowances=(LAUNCH,)) for line in samples.TRANSFER_INVOICE.lines),
+    ),
     samples.BRIGHTCHAT_INVOICE,
     samples.CODEWRIGHT_INVOICE,
     samples.TRANSFER_INVOICE,
@@ -199,8 +205,17 @@ def test_a_prorated_line_says_how_many_days_of_how_many() -> None:
 def test_a_document_from_before_a_field_existed_is_read_with_what_it_meant_then() -> None:
     data = to_dict(samples.BRIGHTCHAT_INVOICE)
     for line in data["lines"]:  # type: ignore[attr-defined]
-        del line["prorated_unit"]
+        del line["prorated_unit"], line["allowances"]
     assert from_dict(data) == samples.BRIGHTCHAT_INVOICE
     del data["number"]
     with pytest.raises(InvalidInput, match="missing"):
         from_dict(data)
+
+
+def test_an_allowance_is_stored_with_its_reason_and_its_amount_in_major_units() -> None:
+    line = to_dict(DOCUMENTS[0])["lines"][0]  # type: ignore[index]
+    assert line["allowances"] == [
+        {"kind": "coupon", "reference": "cpn_1", "reason": "Launch 10 %", "amount": "9.90"}
+    ]
+    first = DOCUMENTS[0].lines[0]
+    assert first.gross_minor == first.net_minor + 990

@@ -1,0 +1,3 @@
+ALTER TABLE invoices_invoiceline DROP CONSTRAINT i6_invoice_line_allowances_add_up;
+ALTER TABLE invoices_creditnoteline DROP CONSTRAINT i6_credit_note_line_allowances_add_up;
+DROP FUNCTION vv_allowances_minor(jsonb);
