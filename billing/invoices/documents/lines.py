@@ -125,14 +125,11 @@ class _Writer:
 
     def _allowance_rows(self, line: Line) -> list[Row]:
         """What is taken off, each with its reason; the last says what is left of the line."""
+        net = format_money(line.net_minor, self.currency, self.language)
         rows, last = [], len(line.allowances) - 1
         for index, one in enumerate(line.allowances):
-            net = format_money(line.net_minor, self.currency, self.language)
-            details = [self.words["net_of_line"].format(amount=net)] if index == last else []
-            text = self.words["less"].format(reason=one.reason)
-            rows.append(
-                self._priced_row(line, _Charge(None, None, -one.amount_minor), text=text, details=details)
-            )
+            text = self.words["less" if index < last else "less_leaves"].format(reason=one.reason, amount=net)
+            rows.append(self._priced_row(line, _Charge(None, None, -one.amount_minor), text=text))
         return rows
 
     def heading(self, name: str) -> Group:

@@ -158,8 +158,8 @@ def test_late_usage_shows_what_was_billed_before_with_a_minus() -> None:
 @pytest.mark.parametrize(
     ("language", "shown"),
     [
-        ("en-GB", "Less Launch 10 % – – 19 % \u22124.97 Together 44.75 EUR"),
-        ("de-DE", "Abzüglich Launch 10 % – – 19 % \u22124,97 Zusammen 44,75 EUR"),
+        ("en-GB", "Less Launch 10 %, leaves 44.75 EUR – – 19 % \u22124.97"),
+        ("de-DE", "Abzüglich Launch 10 %, bleiben 44,75 EUR – – 19 % \u22124,97"),
     ],
 )
 def test_a_line_with_an_allowance_shows_gross_what_is_taken_off_and_net(language: str, shown: str) -> None:
