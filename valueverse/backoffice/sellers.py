@@ -145,7 +145,7 @@ class EditHabits(SellerVerb):
     def __init__(self) -> None:
         super().__init__(
             "habits",
-            "Edit format and bill runs",
+            "Edit format, bill runs, tax",
             HabitsForm,
             "Holds from the next page and the next hour on.",
         )
