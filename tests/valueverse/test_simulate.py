@@ -120,3 +120,56 @@ def test_coupons_over_an_invoice(tmp_path: Path) -> None:
     assert (own["coupons"], own["subtotal"], own["spread"]) == ("7.5", "22.5", {"fee": "6.5", "calls": "1"})
     assert (own["coupons_used"], own["coupon_ended"], own["periods_left"]) == (2, False, 1)
     assert (percent_first["discount"], percent_first["taxable"]) == ("8", ["13.00", "9.00"])
+
+
+TERMINATION: dict[str, Any] = {
+    "id": "end",
+    "source": "own",
+    "kind": "termination_credit",
+    "currency": "EUR",
+    "interval": "month",
+    "fee": "30",
+    "started_at": "2022-11-10T10:00:00+00:00",
+    "terminated_at": "2022-11-20T10:00:00+00:00",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "credit"),
+    [
+        ({}, "10"),  # 21 to 30 November
+        ({"reason": "upgrade"}, "11"),
+        ({"billing": "anniversary"}, "19"),  # to 9 December
+        ({"interval": "quarter"}, "13.37"),  # 41 of the 92 days from October to December
+    ],
+)
+def test_credit_for_unused_time(tmp_path: Path, change: dict[str, Any], credit: str) -> None:
+    answers, _ = simulate(tmp_path, TERMINATION | change)
+    assert answers[0]["result"]["credit"] == credit
+
+
+@pytest.mark.parametrize("change", [{"timing": "in_arrears"}, {"fee": "0"}, {"trial_days": 60}])
+def test_no_credit_for_unused_time(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert simulate(tmp_path, TERMINATION | change)[0][0]["result"] == {"none": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"unused": "keep"}, "unused"),
+        ({"reason": "anger"}, "reason"),
+        ({"billing": "whenever"}, "billing"),
+        ({"timing": "later"}, "timing"),
+        ({"timezone": "Europe/Nowhere"}, "timezone"),
+        ({"timezone": "Europe"}, "timezone"),
+        ({"terminated_at": "2022-11-01T10:00:00+00:00"}, "terminated_at"),
+        ({"trial_days": 10**12}, "trial_days"),
+        ({"started_at": "9999-12-31", "terminated_at": "9999-12-31"}, "period"),
+        ({"started_at": "9990-01-01", "terminated_at": "9990-01-15", "trial_days": 3_660}, "trial_days"),
+        ({"paid": "-1"}, "paid"),
+        ({"coupon_on_fee": "31"}, "coupon"),
+    ],
+)
+def test_terminations_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any], field: str) -> None:
+    answers, _ = simulate(tmp_path, TERMINATION | change)
+    assert field in answers[0]["error"]["message"]

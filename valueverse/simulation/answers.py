@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from billing.core.errors import BillingError
-from valueverse.simulation import aggregation, calendar, discounts, documents, proration, rating
+from valueverse.simulation import aggregation, calendar, discounts, documents, proration, rating, termination
 from valueverse.simulation.reading import Fields, Unsupported
 
 KINDS: Mapping[str, Callable[[Fields], dict[str, Any]]] = {
@@ -13,6 +13,7 @@ KINDS: Mapping[str, Callable[[Fields], dict[str, Any]]] = {
     "proration": proration.answer,
     "billing_dates": calendar.answer,
     "discount": discounts.answer,
+    "termination_credit": termination.answer,
     "rounding": documents.rounding,
     "tax": documents.tax,
     "tax_determination": documents.tax_determination,
