@@ -122,6 +122,29 @@ def test_coupons_over_an_invoice(tmp_path: Path) -> None:
     assert (percent_first["discount"], percent_first["taxable"]) == ("8", ["13.00", "9.00"])
 
 
+def test_credits_on_lines(tmp_path: Path) -> None:
+    """150 x 1.50 = 225.00: the first credit is used up, the second pays the rest and keeps 25.00."""
+    case = CASE | {"currency": "EUR", "credits_applied": [{"amount": "100"}, {"amount": "150.00"}]}
+    (answer,), _ = simulate(tmp_path, case)
+    (line,) = answer["result"]["lines"]
+    assert (line["amount"], line["credits"], line["total"]) == ("225", "225", "0")
+    assert line["credits_applied"] == ["100", "125"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"credits_applied": [{"amount": "-1"}]}, "remaining"),
+        ({"credits_applied": [{"amount": "much"}]}, "credits_applied[0].amount"),
+        ({"credits_applied": [{"amount": "1"}], "currency": "XXY"}, "currency"),
+        ({"credits_applied": "all"}, "credits_applied"),
+    ],
+)
+def test_wrong_credits_on_lines_are_refused(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
+    (answer,), _ = simulate(tmp_path, CASE | {"currency": "EUR"} | changes)
+    assert field in answer["error"]["message"]
+
+
 TERMINATION: dict[str, Any] = {
     "id": "end",
     "source": "own",

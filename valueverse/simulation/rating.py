@@ -1,15 +1,21 @@
 """Kind `rating`: a price applied to a quantity."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from billing.core.credits import CreditLine, CreditLot, LotKind, draw
 from billing.core.errors import InvalidInput
+from billing.core.money import Rounding, to_major, to_minor
 from billing.core.pricing import PriceModel, Rated, Step, StepKind, parse_price, rate
 from billing.core.quantity import DECIMAL
 from valueverse.simulation.reading import Fields, Unsupported, shown
 
 FLAT_AT_ZERO = frozenset({"getlago", "openmeterio"})
 """Sources whose plans charge the first tier's fixed amount without usage too: a setting of a price here."""
+
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
+"""Credits of a rating case have no dates: all of them are there when the price is applied."""
 
 _PER_EVENT = ("fixed_fee", "free_units_per_events", "free_units_per_total", "min_per_event", "max_per_event")
 _LATER = {
@@ -18,7 +24,6 @@ _LATER = {
     "charges": "several prices at once",
     "prior_units": "bills within a period",
     "prior_amount": "bills within a period",
-    "credits_applied": "credits on lines",
     "line_position": "bills within a period",
 }
 _WHOLE = ("whole_period", "last_of_period")
@@ -43,8 +48,38 @@ def answer(case: Fields) -> dict[str, Any]:
     result["unit_amount"] = shown(_rounded(case, average))
     packages = [step.quantity for step in rated.steps if step.kind is StepKind.PACKAGE]
     result["packages"] = shown(sum(packages, Decimal(0)))
-    result["lines"] = _lines(rated, numbers)
+    lines = _lines(rated, numbers)
+    result["lines"] = _credited(case, lines) if case.has("credits_applied") else lines
     return result
+
+
+def _credited(case: Fields, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines less what credits pay of them: one lot per amount, in the order of the case, all of one age."""
+    currency = case.text("currency")
+    lots = [
+        CreditLot(
+            reference=f"{number:06}",
+            kind=LotKind.GRANTED,
+            remaining_minor=to_minor(row.number("amount"), currency, Rounding.HALF_UP),
+            given_at=_ANY_DAY,
+            priority=number,
+        )
+        for number, row in enumerate(case.parts("credits_applied"))
+    ]
+    amounts = [to_minor(Decimal(line["total"]), currency, Rounding.HALF_UP) for line in lines]
+    draws = draw([CreditLine(minor) for minor in amounts], lots, _ANY_DAY)
+    rows = []
+    for index, line in enumerate(lines):
+        paid = [one.amount_minor for one in draws if one.line == index]
+        rows.append(
+            line
+            | {
+                "credits": shown(to_major(sum(paid), currency)),
+                "total": shown(to_major(amounts[index] - sum(paid), currency)),
+                "credits_applied": [shown(to_major(minor, currency)) for minor in paid],
+            }
+        )
+    return rows
 
 
 def price_of(case: Fields) -> PriceModel:
