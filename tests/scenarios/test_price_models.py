@@ -27,6 +27,9 @@ CAPPED = {
 }
 
 
+CAPACITY = {"amount": "50", "included": "100", "unit_amount": "0.20"}
+
+
 def per_unit(**modifiers: object) -> dict[str, object]:
     return {"unit_amount": "0.10", "modifiers": modifiers}
 
@@ -54,6 +57,8 @@ def november(model: str, definition: dict[str, object], quantity: int) -> tuple[
         ("graduated_percentage", SHARES, 0, "1.00", "Share of the amount: up to 100"),
         ("graduated", BLOCKS, 130, "12.00", "4 started blocks of 40"),
         ("graduated", CAPPED, 130, "120.00", "Less what is above the largest amount of the tier"),
+        ("capacity", CAPACITY, 130, "56.00", "30 above the 100 that are included"),
+        ("capacity", CAPACITY, 0, "50.00", "Fixed amount, includes 100"),
         ("per_unit", per_unit(minimum="20"), 130, "20.00", "Up to the agreed minimum"),
         ("per_unit", per_unit(minimum="20"), 0, "20.00", "Up to the agreed minimum"),
         ("per_unit", per_unit(maximum="10"), 130, "10.00", "Less what is above the agreed maximum"),
@@ -89,6 +94,7 @@ def test_model_is_billed_printed_and_explained(
         ("stairstep", STAIRS, ["up to 100", "50.00 EUR", "sets one amount for all of it."]),
         ("percentage", {"percent": "2.9"}, ["2.9 % of the amount"]),
         ("graduated_percentage", SHARES, ["2.5 % of the amount, plus 1.00 EUR", "due without usage too."]),
+        ("capacity", CAPACITY, ["50.00 EUR, includes 100; 0.20 EUR for each above"]),
         ("graduated", BLOCKS, ["3.00 EUR per started 40"]),
         ("graduated", CAPPED, ["at most 60.00 EUR"]),
         (

@@ -97,7 +97,7 @@ def test_wrong_case_is_answered_with_the_field_that_is_wrong(
 
 
 def test_what_is_not_answered_says_why(tmp_path: Path) -> None:
-    answers, _ = simulate(tmp_path, CASE | {"kind": "scenario"}, CASE | {"events": [{"value": "1"}]})
+    answers, _ = simulate(tmp_path, CASE | {"kind": "scenario"}, CASE | {"kind": "dunning"})
     assert [set(answer) for answer in answers] == [{"id", "unsupported"}] * 2
 
 

@@ -21,6 +21,7 @@ MODELS = {
     "volume": "Volume: all units cost the price of the tier they reach together",
     "stairstep": "Stairstep: one amount for everything, by the tier it reaches",
     "package": "Package: blocks of units, started ones count in full",
+    "capacity": "Capacity: a fixed amount that includes a quantity, and a price for each unit above",
     "percentage": "Percentage: a share of the amount the meter sums up",
     "graduated_percentage": "Graduated percentage: each part of the amount at its tier's share",
 }
@@ -40,12 +41,17 @@ FIGURES = {
     "per_unit": ("unit_amount",),
     "package": ("size", "package_amount", "free_units"),
     "percentage": ("percent", "free_amount"),
+    "capacity": ("capacity_amount", "included", "overage_amount"),
 }
-DEFINITION_NAMES = {"package_amount": "amount"}
+DEFINITION_NAMES = {
+    "package_amount": "amount",
+    "capacity_amount": "amount",
+    "overage_amount": "unit_amount",
+}
 MAY_BE_EMPTY = ("free_units", "free_amount")
 MODIFIERS = ("free_units", "discount_percent", "minimum", "maximum")
 CONVERSION = ("units_per", "decimals", "rounding")
-METERED = "per_unit graduated volume stairstep package percentage graduated_percentage"
+METERED = "per_unit graduated volume stairstep package percentage graduated_percentage capacity"
 
 
 class TierRow:
@@ -98,6 +104,13 @@ class PriceForm(forms.Form):
     size = FigureField(required=False, label="Units in a package")
     package_amount = FigureField(required=False, label="Price of a package")
     free_units = FigureField(required=False, label="Free units", help_text="Not charged; empty for none.")
+    capacity_amount = FigureField(
+        required=False, label="Fixed amount", help_text="Due in every period, with and without usage."
+    )
+    included = FigureField(required=False, label="Units that it includes")
+    overage_amount = FigureField(
+        required=False, label="Price of each unit above", help_text="Up to 12 decimals."
+    )
     percent = FigureField(required=False, label="Percent of the amount")
     free_amount = FigureField(required=False, label="Free amount", help_text="Empty for none.")
     flat_at_zero = forms.BooleanField(
@@ -128,6 +141,7 @@ class PriceForm(forms.Form):
         ("Per unit", ["unit_amount"], "per_unit"),
         ("Package", ["size", "package_amount", "free_units"], "package"),
         ("Percentage", ["percent", "free_amount"], "percentage"),
+        ("Capacity", ["capacity_amount", "included", "overage_amount"], "capacity"),
         ("Tiers without usage", ["flat_at_zero"], " ".join(TIERED)),
         (
             "Modifiers",
@@ -314,8 +328,10 @@ class PriceForm(forms.Form):
                 return f"tier_{rows[int(index)]}_{columns.get(column, 'to')}"
         if part.startswith("modifiers."):
             return f"mod_{part.rpartition('.')[2]}"
-        if part == "amount" and self.cleaned_data.get("model") == "package":
-            return "package_amount"
+        names = FIGURES.get(self.cleaned_data.get("model", ""), ())
+        for own in names:
+            if DEFINITION_NAMES.get(own) == part:
+                return own
         return part
 
 

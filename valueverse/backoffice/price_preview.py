@@ -13,7 +13,7 @@ from django import forms
 from billing.catalog.models import Price
 from billing.catalog.selectors import price_model
 from billing.core.money import Rounding, format_major, to_minor
-from billing.core.pricing import Flat, Modified, Package, PriceModel, Rated, rate
+from billing.core.pricing import Capacity, Flat, Modified, Package, PriceModel, Rated, rate
 from billing.platform import display
 from valueverse.backoffice.fields import read_figure, typed
 
@@ -120,6 +120,8 @@ def _bounds(model: PriceModel) -> list[Decimal]:
         free = model.modifiers.free_units
         factor = model.modifiers.conversion.units_per if model.modifiers.conversion else Decimal(1)
         return [free, *((bound + free) * factor for bound in _bounds(model.base))]
+    if isinstance(model, Capacity):
+        return [model.included]
     if isinstance(model, Package):
         return [model.free_units + model.size * count for count in range(6)]
     tiers: Sequence[Any] = getattr(model, "tiers", ())

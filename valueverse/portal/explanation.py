@@ -166,8 +166,13 @@ class _Explainer:
                 return self.say(key, count=quantity, size=size)
             case StepKind.ALREADY_BILLED:
                 return self.say("why_already")
+            case StepKind.UNIT if step.from_quantity:
+                start = format_quantity(step.from_quantity, self.language)
+                return self.say("why_above", quantity=quantity, start=start)
             case StepKind.UNIT:
                 return self.say("why_units", quantity=quantity)
+            case StepKind.FLAT if step.up_to is not None:
+                return self.say("why_includes", quantity=format_quantity(step.up_to, self.language))
             case StepKind.FLAT:
                 return self.say("why_flat" if len(line.steps) == 1 else "why_flat_part")
 

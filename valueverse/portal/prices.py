@@ -7,6 +7,7 @@ from typing import assert_never
 
 from billing.catalog.selectors import price_model
 from billing.core.pricing import (
+    Capacity,
     Flat,
     FlatTier,
     Graduated,
@@ -83,6 +84,14 @@ class _PriceWords:
                 free_amount = self.priced(model.free_amount)
                 free = [self.say("percentage_free", free=free_amount)] if model.free_amount else []
                 return self.share(model.percent), [], free
+            case Capacity():
+                price = self.say(
+                    "capacity_price",
+                    amount=self.priced(model.amount),
+                    included=self.quantity(model.included),
+                    price=self.priced(model.unit_amount),
+                )
+                return price, [], []
             case Graduated() | Volume() | Stairstep() | GraduatedPercentage():
                 return self.tiered(model)
             case Modified():

@@ -1,13 +1,25 @@
 """Kind `rating`: a price applied to a quantity."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from billing.core.credits import CreditLine, CreditLot, LotKind, draw
 from billing.core.errors import InvalidInput
 from billing.core.money import Rounding, to_major, to_minor
-from billing.core.pricing import PriceModel, Rated, Step, StepKind, parse_price, rate
+from billing.core.pricing import Graduated, PriceModel, Rated, Step, StepKind, parse_price
+from billing.core.pricing.by_event import (
+    Dynamic,
+    EventPercentage,
+    fees_of_events,
+    rate_dynamic,
+    rate_event_percentage,
+    rate_weighted,
+)
+from billing.core.pricing.capacity import PeakTier, rate_peaks
+from billing.core.pricing.parts import Part, rate_part
+from billing.core.pricing.usage import PricedEvent, Usage
 from billing.core.quantity import DECIMAL
 from valueverse.simulation.reading import Fields, Unsupported, shown
 
@@ -18,39 +30,106 @@ _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 """Credits of a rating case have no dates: all of them are there when the price is applied."""
 
 _PER_EVENT = ("fixed_fee", "free_units_per_events", "free_units_per_total", "min_per_event", "max_per_event")
-_LATER = {
-    "events": "prices that look at single events",
-    "peaks": "capacity prices",
-    "charges": "several prices at once",
-    "prior_units": "bills within a period",
-    "prior_amount": "bills within a period",
-    "line_position": "bills within a period",
-}
-_WHOLE = ("whole_period", "last_of_period")
+ESTIMATES = "estimate_instant"
+"""In these sources an event is priced alone, so that its fixed amount is due for an amount of zero, too."""
+
 _ROUNDING = {"ceiling": "up", "floor": "down", "round": "nearest"}
 
 
 def answer(case: Fields) -> dict[str, Any]:
     """The amount, and what else such a case may ask for. Raises Unsupported, InvalidPrice, InvalidQuantity."""
-    for name, what in _LATER.items():
-        if case.has(name) and case.data[name] not in ("0", *_WHOLE):
-            raise Unsupported(f"{what} are not priced yet")
-    price = price_of(case)
-    units = case.number("units")
-    rated = rate(price, units)
+    if case.has("charges"):
+        return _charges(case)
+    if case.has("peaks"):
+        return {"amount": shown(_by_peaks(case).amount)}
+    rated = rate_case(case)
     numbers = _tier_numbers(case.part("price"))
+    units = rated.quantity
     result: dict[str, Any] = {
-        "amount": shown(rated.amount),
+        "amount": shown(_amount(case, rated)),
         "tiers": _tiers(rated, numbers),
         "billed_units": shown(units),
+        "events": [{"amount": shown(fee)} for fee in event_fees(case)],
     }
+    if case.has("prior_amount") and not case.has("prior_units"):
+        result |= _less_billed(case, rated)
     average = DECIMAL.divide(rated.amount, units) if units else Decimal(0)
     result["unit_amount"] = shown(_rounded(case, average))
     packages = [step.quantity for step in rated.steps if step.kind is StepKind.PACKAGE]
     result["packages"] = shown(sum(packages, Decimal(0)))
-    lines = _lines(rated, numbers)
+    lines = _dynamic_lines(case, rated) if is_dynamic(case) else _lines(rated, numbers)
     result["lines"] = _credited(case, lines) if case.has("credits_applied") else lines
     return result
+
+
+def _charges(case: Fields) -> dict[str, Any]:
+    """Several prices at once: each is priced apart, and its tiers name its unit."""
+    amount, tiers = Decimal(0), []
+    for given in case.parts("charges"):
+        one = Fields({"source": case.text("source", ""), **given.data}, given.place)
+        rated = rate_case(one)
+        amount += rated.amount
+        rows = _tiers(rated, _tier_numbers(one.part("price")))
+        tiers += [{"unit": one.text("unit"), **row} for row in rows]
+    return {"amount": shown(amount), "tiers": tiers}
+
+
+def _by_peaks(case: Fields) -> Rated:
+    tiers = [
+        PeakTier(
+            row.number("price"),
+            {
+                unit: None if limit is None else row.part("limits").number(unit)
+                for unit, limit in _limits(row)
+            },
+        )
+        for row in case.part("price").parts("tiers")
+    ]
+    peaks = case.part("peaks")
+    return rate_peaks(tiers, {unit: peaks.number(unit) for unit in peaks.data})
+
+
+def _limits(row: Fields) -> list[tuple[str, Any]]:
+    return list(row.part("limits").data.items())
+
+
+def _less_billed(case: Fields, rated: Rated) -> dict[str, Any]:
+    """What is left after earlier bills of the period: both rounded to the currency before they are compared."""
+    currency = case.text("currency")
+    full_minor = to_minor(rated.amount, currency, Rounding.HALF_UP)
+    left_minor = full_minor - to_minor(case.number("prior_amount"), currency, Rounding.HALF_UP)
+    return {
+        "amount": shown(to_major(left_minor, currency)),
+        "full_amount": shown(to_major(full_minor, currency)),
+        "new_lines": 1 if left_minor else 0,
+    }
+
+
+def _amount(case: Fields, rated: Rated) -> Decimal:
+    """The amount, rounded where the source rounded before it asserted."""
+    if is_dynamic(case) and not case.has("events"):
+        return _in_currency(case, rated.amount)
+    if not case.has("amount_rounded_to"):
+        return rated.amount
+    places = case.whole("amount_rounded_to")
+    return rated.amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=DECIMAL)
+
+
+def _in_currency(case: Fields, amount: Decimal) -> Decimal:
+    currency = case.text("currency")
+    return to_major(to_minor(amount, currency, Rounding.HALF_UP), currency)
+
+
+def _dynamic_lines(case: Fields, rated: Rated) -> list[dict[str, Any]]:
+    """A dynamic price as OpenMeter bills it: one unit at the amount of all."""
+    one = [
+        replace(step, quantity=Decimal(1), unit_amount=_in_currency(case, step.amount))
+        if step.kind is StepKind.UNIT
+        else step
+        for step in rated.steps
+        if step.amount
+    ]
+    return _lines(replace(rated, steps=tuple(one)), {})
 
 
 def _credited(case: Fields, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,6 +161,68 @@ def _credited(case: Fields, lines: list[dict[str, Any]]) -> list[dict[str, Any]]
     return rows
 
 
+def is_dynamic(case: Fields) -> bool:
+    """Whether the events carry the price."""
+    return case.part("price").text("model") == "dynamic"
+
+
+def rate_case(case: Fields) -> Rated:
+    """The price of a case applied to what it was used for: a quantity, events, or a part of a period."""
+    price = case.part("price")
+    usage = _usage(case)
+    model = price.text("model")
+    if model == "dynamic" and usage.events:
+        return rate_dynamic(Dynamic(price.number("multiplier", "1")), usage)
+    if model == "percentage" and (usage.events or [name for name in _PER_EVENT if price.has(name)]):
+        return rate_event_percentage(_event_percentage(case, price), usage)
+    parsed = price_of(case)
+    if isinstance(parsed, Graduated) and any(event.weight is not None for event in usage.events):
+        return rate_weighted(parsed, usage.events)
+    position = case.text("line_position", "whole_period")
+    before = case.number("prior_units") if case.has("prior_units") else None
+    part = Part(before, is_last=position != "mid_period")
+    return rate_part(parsed, usage.quantity, part, in_advance=price.text("timing", "") == "in_advance")
+
+
+def event_fees(case: Fields) -> list[Decimal]:
+    """What each event costs as it happens, for prices of quantities."""
+    events = _usage(case).events
+    if not events or case.part("price").text("model") in ("percentage", "dynamic"):
+        return []
+    if any(event.weight is not None for event in events):
+        return []
+    return fees_of_events(price_of(case), [event.value for event in events])
+
+
+def _usage(case: Fields) -> Usage:
+    """The units of a case, or its events; an event without a value is the amount it names."""
+    if not case.has("events"):
+        return Usage(case.number("units"))
+    events = []
+    for row in case.parts("events"):
+        value = row.number("value") if row.has("value") else row.number("amount")
+        carried = row.number("amount") if row.has("amount") else None
+        weight = row.number("prorated_value") if row.has("prorated_value") else None
+        events.append(PricedEvent(value, carried, weight))
+    quantity = sum((event.value for event in events), Decimal(0))
+    return Usage(quantity, tuple(events))
+
+
+def _event_percentage(case: Fields, price: Fields) -> EventPercentage:
+    def optional(name: str) -> Decimal | None:
+        return price.number(name) if price.has(name) else None
+
+    return EventPercentage(
+        percent=price.number("rate"),
+        free_amount=price.number("free_units_per_total", "0"),
+        fixed_amount=price.number("fixed_fee", "0"),
+        free_events=int(price.number("free_units_per_events", "0")),
+        minimum=optional("min_per_event"),
+        maximum=optional("max_per_event"),
+        charges_zero=ESTIMATES in case.text("source", ""),
+    )
+
+
 def price_of(case: Fields) -> PriceModel:
     """The price of a case in the product's terms."""
     price = case.part("price")
@@ -90,9 +231,8 @@ def price_of(case: Fields) -> PriceModel:
     if tiered and case.text("source", "").partition("/")[0] in FLAT_AT_ZERO:
         definition["flat_at_zero"] = True
     modifiers = _modifiers(case, price)
-    return parse_price(
-        price.text("model"), {**definition, "modifiers": modifiers} if modifiers else definition
-    )
+    model = "per_unit" if is_dynamic(case) else price.text("model")
+    return parse_price(model, {**definition, "modifiers": modifiers} if modifiers else definition)
 
 
 def _definition(price: Fields) -> dict[str, Any]:
@@ -108,14 +248,12 @@ def _definition(price: Fields) -> dict[str, Any]:
                 "free_units": price.text("free_units", "0"),
             }
         case "percentage":
-            if [name for name in price.given(*_PER_EVENT) if price.number(name)]:
-                raise Unsupported("prices that look at single events are not priced yet")
             return {"percent": price.text("rate")}
         case "graduated" | "volume" | "stairstep" | "graduated_percentage" as model:
             rows = price.parts("tiers")
             return {"tiers": [_tier(row, model, is_last=row is rows[-1]) for row in rows]}
-        case "dynamic" | "capacity" as model:
-            raise Unsupported(f"the price model {model} is not there yet")
+        case "dynamic":  # over a meter that adds up amounts of money
+            return {"unit_amount": price.text("multiplier", "1")}
         case _:
             raise InvalidInput("is not a price model", field="price.model")
 
@@ -234,6 +372,7 @@ def _line_row(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(case: Fields, amount: Decimal) -> Decimal:
-    if not case.has("unit_amount_rounded_to"):
-        return amount
-    return round(amount, case.whole("unit_amount_rounded_to"))
+    for name in ("unit_amount_rounded_to", "amount_rounded_to"):
+        if case.has(name):
+            return round(amount, case.whole(name))
+    return amount

@@ -24,10 +24,11 @@ _DEFINITION = (
     'Decimal strings in major units. flat: {"amount"}; per_unit: {"unit_amount"}; graduated and volume: '
     '{"tiers": [{"up_to", "unit_amount", "flat_amount"?, "block_size"?, "max_amount"?}]}; stairstep: '
     '{"tiers": [{"up_to", "amount"}]}; graduated_percentage: {"tiers": [{"up_to", "percent", "flat_amount"?}]}; '
-    'percentage: {"percent", "free_amount"?}; package: {"size", "amount", "free_units"?}. Bounds are inclusive, the '
-    'last is null; beside tiers "flat_at_zero"? charges the first fixed amount without usage too. Any but flat: '
-    '"modifiers"?: {"conversion"?: {"units_per", "decimals", "rounding": "up", "down" or "nearest"}, "free_units"?, '
-    '"discount_percent"?, "maximum"?, "minimum"?}, applied in this order.'
+    'percentage: {"percent", "free_amount"?}; package: {"size", "amount", "free_units"?}; capacity: {"amount", '
+    '"included", "unit_amount"}. Bounds are inclusive, the last is null; beside tiers "flat_at_zero"? charges the '
+    'first fixed amount without usage too. Any but flat: "modifiers"?: {"conversion"?: {"units_per", "decimals", '
+    '"rounding": "up", "down" or "nearest"}, "free_units"?, "discount_percent"?, "maximum"?, "minimum"?}, applied in '
+    "this order."
 )
 
 

@@ -6,6 +6,7 @@
 from decimal import Decimal
 from typing import assert_never
 
+from billing.core.pricing.capacity import Capacity, rate_capacity
 from billing.core.pricing.definitions import (
     MODEL_CODES,
     Modified,
@@ -38,6 +39,7 @@ from billing.core.pricing.volume import Volume, rate_volume
 
 __all__ = [
     "MODEL_CODES",
+    "Capacity",
     "Conversion",
     "ConversionRounding",
     "Flat",
@@ -90,6 +92,8 @@ def rate(model: PriceModel, quantity: Decimal) -> Rated:
             return rate_percentage(model, quantity)
         case GraduatedPercentage():
             return rate_graduated_percentage(model, quantity)
+        case Capacity():
+            return rate_capacity(model, quantity)
         case Modified():
             priced = rate(model.base, modified_quantity(model.modifiers, quantity))
             return modified(model.modifiers, priced, quantity)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TypeVar, assert_never
 
 from billing.core.errors import InvalidPrice, InvalidQuantity
+from billing.core.pricing.capacity import Capacity
 from billing.core.pricing.flat import Flat
 from billing.core.pricing.graduated import Graduated
 from billing.core.pricing.modified import Conversion, ConversionRounding, Modifiers
@@ -17,7 +18,9 @@ from billing.core.pricing.tiers import TIERS_MAX, FlatTier, PercentTier, Tier
 from billing.core.pricing.volume import Volume
 from billing.core.quantity import DECIMALS_MAX, format_quantity, parse_quantity
 
-BaseModel = Flat | PerUnit | Graduated | Volume | Stairstep | Package | Percentage | GraduatedPercentage
+BaseModel = (
+    Flat | PerUnit | Graduated | Volume | Stairstep | Package | Percentage | GraduatedPercentage | Capacity
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ _MODEL_OF: dict[type[BaseModel], str] = {
     Package: "package",
     Percentage: "percentage",
     GraduatedPercentage: "graduated_percentage",
+    Capacity: "capacity",
 }
 _MODIFIERS = ("conversion", "free_units", "discount_percent", "minimum", "maximum")
 
@@ -104,6 +108,13 @@ def _base(model: str, definition: Mapping[str, object]) -> BaseModel:
             )
         case "graduated_percentage":
             return GraduatedPercentage(_tiers(definition, _percent_tier), _flag(definition))
+        case "capacity":
+            _require_keys(definition, ("amount", "included", "unit_amount"))
+            return Capacity(
+                _decimal(definition, "amount"),
+                _decimal(definition, "included"),
+                _decimal(definition, "unit_amount"),
+            )
         case _:
             raise InvalidPrice(f"must be one of {', '.join(MODEL_CODES)}", field="model")
 
@@ -132,6 +143,12 @@ def definition_of(price: PriceModel) -> dict[str, object]:
             return {
                 "percent": format_quantity(price.percent),
                 "free_amount": format_quantity(price.free_amount),
+            }
+        case Capacity():
+            return {
+                "amount": format_quantity(price.amount),
+                "included": format_quantity(price.included),
+                "unit_amount": format_quantity(price.unit_amount),
             }
         case Modified():
             return {**definition_of(price.base), "modifiers": _modifiers_definition(price.modifiers)}

@@ -219,10 +219,14 @@ class _Writer:
                 return [self.words[step.kind.value]]
             case StepKind.PACKAGE:
                 return self._packages(line, step)
+            case StepKind.FLAT if step.up_to is not None:
+                return [self.words["includes"].format(quantity=format_quantity(step.up_to, self.language))]
             case StepKind.FLAT:
                 return [self.words["flat_part"]] if step not in line.steps else []
             case StepKind.ALREADY_BILLED:
                 return [self.words["already_billed"]]
+            case StepKind.UNIT if step.from_quantity:
+                return [self._tier(step)]
             case StepKind.UNIT:
                 return []
 

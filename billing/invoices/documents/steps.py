@@ -14,7 +14,17 @@ KIND_OF_MODEL = {
     "volume": StepKind.VOLUME,
     "package": StepKind.PACKAGE,
 }
-TIERED = frozenset({StepKind.GRADUATED, StepKind.VOLUME, StepKind.STAIRSTEP, StepKind.PERCENTAGE})
+BOUNDED = frozenset(
+    {
+        StepKind.GRADUATED,
+        StepKind.VOLUME,
+        StepKind.STAIRSTEP,
+        StepKind.PERCENTAGE,
+        StepKind.FLAT,
+        StepKind.UNIT,
+    }
+)
+"""Kinds whose bounds are printed: of a tier, or of what an amount includes."""
 
 
 def steps_of(working: Mapping[str, object]) -> tuple[Step, ...]:
@@ -63,8 +73,8 @@ def _step(kind: StepKind, definition: Mapping[str, object], step: Mapping[str, o
         quantity=Decimal(1) if kind in {StepKind.FLAT, StepKind.STAIRSTEP} else quantity,
         unit_amount=unit_amount,
         flat_amount=flat_amount,
-        from_quantity=_decimal(step["from_quantity"]) if kind in TIERED else None,
-        up_to=_decimal(step["up_to"]) if kind in TIERED else None,
+        from_quantity=_decimal(step.get("from_quantity")) if kind in BOUNDED else None,
+        up_to=_decimal(step.get("up_to")) if kind in BOUNDED else None,
         package_size=_decimal(definition["size"]) if package else _decimal(step.get("block_size")),
         free_units=_decimal(definition.get(free_name)),
     )
