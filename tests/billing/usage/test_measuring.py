@@ -241,7 +241,13 @@ def test_reading_costs_the_rollups_and_finds_events_by_index() -> None:
     with CaptureQueriesContext(connection) as bounds:
         units(buyer, peak)
     assert [("usage_usageevent" in query["sql"]) for query in bounds] == [False, False]
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor:  # among a handful of rows every index serves alike
+        cursor.execute(
+            "INSERT INTO usage_usageevent"
+            " (customer_id, event_id, event_type, at, received_at, properties, content_hash)"
+            " SELECT customer_id, 'copy-' || n, event_type, at - n * interval '1 hour', received_at, properties,"
+            " content_hash FROM usage_usageevent, generate_series(1, 5000) n"
+        )
         cursor.execute("SET LOCAL enable_seqscan = off")
     with CaptureQueriesContext(connection) as replayed:
         units(buyer, seats)
