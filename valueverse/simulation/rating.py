@@ -19,7 +19,7 @@ from billing.core.pricing.by_event import (
 )
 from billing.core.pricing.capacity import PeakTier, rate_peaks
 from billing.core.pricing.parts import Part, rate_part
-from billing.core.pricing.usage import PricedEvent, Usage
+from billing.core.pricing.usage import PricedEvent, Usage, usage_of_events
 from billing.core.quantity import DECIMAL
 from valueverse.simulation.reading import Fields, Unsupported, shown
 
@@ -204,8 +204,7 @@ def _usage(case: Fields) -> Usage:
         carried = row.number("amount") if row.has("amount") else None
         weight = row.number("prorated_value") if row.has("prorated_value") else None
         events.append(PricedEvent(value, carried, weight))
-    quantity = sum((event.value for event in events), Decimal(0))
-    return Usage(quantity, tuple(events))
+    return usage_of_events(events)
 
 
 def _event_percentage(case: Fields, price: Fields) -> EventPercentage:

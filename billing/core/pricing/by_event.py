@@ -6,6 +6,7 @@ They are not models of the catalog yet: a bill prices quantities, and has the ev
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 
 from billing.core.errors import InvalidPrice, InvalidQuantity
 from billing.core.pricing import PriceModel, rate
@@ -149,8 +150,8 @@ def rate_weighted(model: Graduated, events: Sequence[PricedEvent]) -> Rated:
     """Graduated over a prorated meter: the full values decide about tiers, the weighted ones are priced.
 
     Each event lies where the running total of the full values puts it; one that crosses a bound is weighted in
-    proportion. The flat amount of every tier that was ever entered is due in full. Never below zero: the last step
-    then takes back what is missing. Source: Lago, prorated graduated charges
+    proportion. The flat amount of every tier that was ever entered is due in full. Never below zero: then it
+    costs nothing and has no steps. Source: Lago, prorated graduated charges
     (getlago.com/docs/guide/plans/charges/prorated-vs-full).
     """
     weights = [_ZERO for _ in model.tiers]
@@ -168,20 +169,20 @@ def rate_weighted(model: Graduated, events: Sequence[PricedEvent]) -> Rated:
         if reached > lower:
             steps += tier_steps(StepKind.GRADUATED, tier, lower, weight)
         lower = tier.up_to if tier.up_to is not None else lower
-    found = rated(tuple(steps), at, sum(weights, _ZERO))
+    found = rated(tuple(steps), at, reduce(DECIMAL.add, weights, _ZERO))
     return found if found.amount >= 0 else rated((), at, _ZERO)
 
 
 def _parts(tiers: Sequence[Tier], start: Decimal, end: Decimal) -> list[tuple[int, Decimal]]:
     """How much of the way from one running total to another lies in each tier; what is below zero, in the first."""
     low, high = min(start, end), max(start, end)
-    sign = 1 if end >= start else -1
     found, lower = [], None
     for index, tier in enumerate(tiers):
         upper = high if tier.up_to is None else min(high, tier.up_to)
         bottom = low if lower is None else max(low, lower)
         if upper > bottom:
-            found.append((index, sign * EXACT.subtract(upper, bottom)))
+            part = EXACT.subtract(upper, bottom)
+            found.append((index, part if end >= start else EXACT.minus(part)))
         lower = tier.up_to
     return found
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import reduce
 
 from billing.core.errors import InvalidQuantity
 from billing.core.pricing import Flat, Modified, PriceModel, Rated, Step, Volume, rate
@@ -85,7 +86,7 @@ def _adjusted(
     taken = EXACT.multiply(earlier.amount, kept)
     if modifiers.maximum is not None:
         taken = min(taken, modifiers.maximum)
-    gross = sum((step.amount for step in steps), _ZERO)
+    gross = rated(tuple(steps), quantity, _ZERO).amount
     net = EXACT.multiply(gross, kept)
     if modifiers.discount_percent and gross:
         label = f"discount of {grouped(modifiers.discount_percent)} %"
@@ -98,5 +99,6 @@ def _adjusted(
         missing = EXACT.subtract(modifiers.minimum, EXACT.add(taken, net))
         label = f"up to the minimum of {grouped(modifiers.minimum)}"
         steps.append(adjustment(StepKind.MINIMUM, label, missing))
-    units = sum((step.quantity for step in steps if step.kind not in _ADJUSTS), _ZERO)
+    priced = (step.quantity for step in steps if step.kind not in _ADJUSTS)
+    units = reduce(EXACT.add, priced, _ZERO)
     return rated(tuple(steps), quantity, units)
